@@ -1,0 +1,20 @@
+"""The one module that imports an HTTP client: calls between our own services that are not on the fast lane.
+
+httpx2 is the maintained continuation of httpx (same interface).
+"""
+
+from httpx2 import AsyncClient, Client, HTTPError, Limits, Request, Response, Timeout
+
+__all__ = ["AsyncClient", "Client", "HTTPError", "Limits", "Request", "Response", "client", "sync_client"]
+
+
+def client(base_url: str, *, timeout_s: float = 5.0, headers: dict[str, str] | None = None) -> AsyncClient:
+    """A client for one of our services: no redirects, no proxies from the environment."""
+    return AsyncClient(
+        base_url=base_url, timeout=Timeout(timeout_s), headers=headers or {}, follow_redirects=False, trust_env=False
+    )
+
+
+def sync_client(base_url: str, *, timeout_s: float = 10.0) -> Client:
+    """The same for tools that do one thing after another."""
+    return Client(base_url=base_url, timeout=Timeout(timeout_s), follow_redirects=False, trust_env=False)

@@ -1,0 +1,152 @@
+"""What the log holds: leaves, the erasable part beside them, and the frames of a batch.
+
+A leaf is canonical JSON (RFC 8785): the members of each class below stand in alphabetical order, all numbers are
+integers below 2**53, so that msgspec's encoder writes exactly the canonical bytes (a property test holds it to that).
+A record is a leaf and its private part: the salt that keeps a digest of an identity number from being guessed.
+The private part may be erased without touching the leaf.
+"""
+
+import hashlib
+import struct
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+import msgspec
+
+Phase = Literal["intent", "outcome", "denied"]
+UNKNOWN = "audit/unknown"
+"""Code of an outcome that nobody could report: the gateway died after the intent."""
+
+
+class CallLeaf(msgspec.Struct, kw_only=True, frozen=True, gc=False):
+    """One phase of one call. Times are Unix milliseconds, 0 where the moment never came.
+
+    answer_digest   hex SHA-256 of salt ‖ answer body as sent, "" before the outcome
+    request_digest  hex SHA-256 of salt ‖ method ‖ SP ‖ target ‖ LF ‖ body; the target itself is never kept
+    at_*            request in, provider asked, provider answered, answer ready
+    fields_*        number of fields; the digest is over their sorted names, one a line
+    path            the registered template, never the path that was sent
+    """
+
+    answer_bytes: int = 0
+    answer_digest: str = ""
+    at_in: int
+    at_provider_in: int = 0
+    at_provider_out: int = 0
+    at_ready: int = 0
+    call: str
+    case: str = ""
+    code: str = ""
+    consent: str = ""
+    department: str
+    epoch: int
+    fault: str = ""
+    fields_digest: str = ""
+    fields_masked: int = 0
+    fields_returned: int = 0
+    gateway: str
+    grant: str = ""
+    grant_revision: int = 0
+    interface: str
+    kind: Literal["call"] = "call"
+    method: str
+    operation: str = "查询"
+    path: str
+    phase: Phase
+    policy: str = ""
+    provider: str = ""
+    purpose: str = ""
+    request_bytes: int = 0
+    request_digest: str = ""
+    retention: str = "general"
+    sequence: int
+    status: int = 0
+    subject: str = ""
+    system: str
+    trace: str = ""
+    v: Literal[1] = 1
+    version: str
+
+
+class EventLeaf(msgspec.Struct, kw_only=True, frozen=True):
+    """Something that is not a call: a token issued, a grant given, a look-up in the log itself.
+
+    event  noun.past_verb    facts  plain strings; never a payload, never an identity number
+    """
+
+    actor: str
+    at: int
+    call: str
+    """The event's own id (UUIDv7), in the same place as a call's."""
+    department: str
+    epoch: int
+    event: str
+    facts: dict[str, str]
+    gateway: str
+    kind: Literal["event"] = "event"
+    retention: str = "general"
+    sequence: int
+    v: Literal[1] = 1
+
+
+class Event(msgspec.Struct, kw_only=True, frozen=True):
+    """An event before the log gave it a place: what an outbox keeps."""
+
+    id: str
+    at: int
+    event: str
+    actor: str
+    department: str
+    facts: dict[str, str]
+
+
+Leaf = CallLeaf | EventLeaf
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def encode(leaf: Leaf) -> bytes:
+    """Canonical bytes of a leaf (RFC 8785)."""
+    return _encoder.encode(leaf)
+
+
+def request_digest(salt: bytes, method: bytes, target: bytes, body: bytes) -> str:
+    """Hex SHA-256 that binds an answer to its question; the asker can recompute it with the salt."""
+    return hashlib.sha256(b"%b%b %b\n%b" % (salt, method, target, body)).hexdigest()
+
+
+def answer_digest(salt: bytes, body: bytes) -> str:
+    """Hex SHA-256 of an answer as it was sent."""
+    return hashlib.sha256(salt + body).hexdigest()
+
+
+# --- frames ---------------------------------------------------------------------------------------------------------
+_LENGTHS = struct.Struct(">II")
+
+
+class BrokenFrame(ValueError):
+    """A batch whose lengths do not add up."""
+
+
+def frame(leaf: bytes, private: bytes) -> bytes:
+    """One record of a batch: two lengths (32 bits, big endian), the leaf, the private part."""
+    return _LENGTHS.pack(len(leaf), len(private)) + leaf + private
+
+
+def frames(records: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """A whole batch."""
+    return b"".join(frame(leaf, private) for leaf, private in records)
+
+
+def records(batch: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The (leaf, private part) pairs of a batch; raises BrokenFrame."""
+    position, end = 0, len(batch)
+    while position < end:
+        if end - position < _LENGTHS.size:
+            raise BrokenFrame("a length is cut off")
+        leaf_length, private_length = _LENGTHS.unpack_from(batch, position)
+        start = position + _LENGTHS.size
+        middle = start + leaf_length
+        position = middle + private_length
+        if leaf_length == 0 or position > end:
+            raise BrokenFrame("a record is cut off")
+        yield batch[start:middle], batch[middle:position]

@@ -1,0 +1,69 @@
+"""The message of one call from gateway to exchange and back (design section 12).
+
+`POST /calls/{interface}/{version}` carries the consumer's body and one header `Tongdao-Message` with a `CallMessage`
+as JSON in ASCII; the signature in `Tongdao-Service` covers both. The answer carries the projected body and a
+`ReplyMessage` in the same header. A refusal of the exchange is a reply whose `code` is set and whose body is empty.
+"""
+
+import msgspec
+
+
+class Obligations(msgspec.Struct, frozen=True):
+    """What may leave: granted fields, and masks that replace the interface's own (field -> mask)."""
+
+    fields: list[str]
+    masks: dict[str, str] = {}
+
+
+class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What the exchange has to know about a call. `deadline_ms` is absolute, Unix milliseconds.
+
+    path  the operation's template    values  its variables, decoded    query  as it was sent, without "?"
+    """
+
+    call: str
+    grant: str
+    grant_revision: int
+    method: str
+    path: str
+    values: dict[str, str] = {}
+    query: str = ""
+    content_type: str = ""
+    idempotency_key: str = ""
+    obligations: Obligations
+    deadline_ms: int
+
+
+class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+    """What the exchange says about its answer. Times are Unix milliseconds."""
+
+    status: int
+    code: str = ""
+    detail: str = ""
+    facts: dict[str, str | int | float] = {}
+    asked_ms: int = 0
+    answered_ms: int = 0
+    fields: list[str] = []
+    masked: list[str] = []
+    content_type: str = ""
+
+
+def to_header(message: CallMessage | ReplyMessage) -> bytes:
+    """JSON with everything outside ASCII escaped, so that it can stand in a header."""
+    encoded = msgspec.json.encode(message)
+    if encoded.isascii():
+        return encoded
+    return _escape(encoded.decode())
+
+
+def _escape(text: str) -> bytes:
+    return "".join(c if c < "\x7f" else _surrogates(c) for c in text).encode("ascii")
+
+
+def _surrogates(character: str) -> str:
+    units = character.encode("utf-16-be")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+call_from_header = msgspec.json.Decoder(CallMessage).decode
+reply_from_header = msgspec.json.Decoder(ReplyMessage).decode

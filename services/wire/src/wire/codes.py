@@ -1,0 +1,447 @@
+"""Every refusal of the platform: stable code, status, who is at fault, title and remedy in two languages, source.
+
+One registry, so that a code means the same everywhere; `tests/architecture/test_docs.py` keeps docs/codes.md equal to it.
+"""
+
+from runtime.errors import Code
+from runtime.problems import BROKEN, INVALID_REQUEST
+from runtime.service_auth import NOT_ONE_OF_US
+
+# --- what the consumer sent -----------------------------------------------------------------------------------------
+TOKEN_MISSING = Code(
+    "token/missing",
+    401,
+    "consumer",
+    "No access token",
+    "缺少访问令牌",
+    "Get a token at /oauth2/token and send it as `Authorization: Bearer …`",
+    "请先在 /oauth2/token 获取令牌，并以 Authorization: Bearer … 发送",
+    "RFC 6750 section 3",
+)
+TOKEN_MALFORMED = Code(
+    "token/malformed",
+    400,
+    "consumer",
+    "The Authorization header is not one bearer token",
+    "Authorization 头格式不正确",
+    "Send exactly one header `Authorization: Bearer <token>`",
+    "请只发送一个 Authorization: Bearer <令牌>",
+    "RFC 6750 section 3.1",
+)
+TOKEN_INVALID = Code(
+    "token/invalid",
+    401,
+    "consumer",
+    "The access token is not valid",
+    "访问令牌无效",
+    "Get a new token; tokens live at most 300 seconds",
+    "请重新获取令牌，令牌有效期不超过 300 秒",
+    "RFC 6750 section 3.1, RFC 9068 section 4",
+)
+SCOPE_MISSING = Code(
+    "token/insufficient-scope",
+    403,
+    "consumer",
+    "The token lacks the scope that this needs",
+    "令牌的授权范围不足",
+    "Ask for the scope named in `scope` when you get the token",
+    "获取令牌时请申请 scope 中列出的范围",
+    "RFC 6750 section 3.1",
+)
+BAD_PATH = Code(
+    "request/bad-path",
+    400,
+    "consumer",
+    "The path has a form that is not allowed",
+    "请求路径格式不允许",
+    "Send the path as registered, percent-encode each value once",
+    "请按登记的路径发送，每个值只做一次百分号编码",
+    "RFC 3986 section 3.3",
+)
+BODY_TOO_LARGE = Code(
+    "request/too-large",
+    413,
+    "consumer",
+    "The body is larger than this interface takes",
+    "请求体过大",
+    "Send at most `limit_bytes` bytes",
+    "请求体不得超过 limit_bytes 字节",
+)
+UNSUPPORTED_BODY = Code(
+    "request/unsupported-media-type",
+    415,
+    "consumer",
+    "This interface takes JSON",
+    "此接口只接受 JSON",
+    "Send `Content-Type: application/json` and no Content-Encoding",
+    "请使用 Content-Type: application/json，且不要压缩",
+)
+NOT_MATCHING_SCHEMA = Code(
+    "request/schema",
+    422,
+    "consumer",
+    "The request does not match the interface's schema",
+    "请求不符合接口的参数约定",
+    "Correct the member named in `path`",
+    "请修改 path 指出的内容",
+)
+CASE_MISSING = Code(
+    "case/missing",
+    403,
+    "consumer",
+    "This grant asks for the number of the case at hand",
+    "该授权要求填写办件编号",
+    "Send the case number in `Tongdao-Case`",
+    "请在 Tongdao-Case 头中填写办件编号",
+    "常德 19, 景德镇 16",
+)
+CASE_MALFORMED = Code(
+    "case/malformed",
+    403,
+    "consumer",
+    "The case number does not have the agreed form",
+    "办件编号格式不符合约定",
+    "Send a case number that matches `pattern`",
+    "请填写符合 pattern 的办件编号",
+    "常德 19, 景德镇 16",
+)
+CONSENT_REQUIRED = Code(
+    "consent/required",
+    403,
+    "consumer",
+    "The person concerned has to consent to this look-up",
+    "该查询需要当事人授权",
+    "Send a consent token issued for this case in `Tongdao-Consent`",
+    "请在 Tongdao-Consent 头中提供当事人授权令牌",
+    "德清 14",
+)
+
+# --- what the catalog says about this caller ------------------------------------------------------------------------
+UNKNOWN_INTERFACE = Code(
+    "interface/unknown",
+    404,
+    "consumer",
+    "There is no such interface or version",
+    "接口或版本不存在",
+    "Look the interface up in /api/catalog/interfaces",
+    "请在目录 /api/catalog/interfaces 中查询",
+)
+UNKNOWN_OPERATION = Code(
+    "interface/unknown-operation",
+    404,
+    "consumer",
+    "The interface has no operation at this path",
+    "接口没有该路径的操作",
+    "Use one of the paths named in `operations`",
+    "请使用 operations 中列出的路径",
+)
+METHOD_NOT_ALLOWED = Code(
+    "interface/method-not-allowed",
+    405,
+    "consumer",
+    "The operation does not take this method",
+    "该操作不支持此请求方法",
+    "Use a method named in the Allow header",
+    "请使用 Allow 头列出的方法",
+)
+INTERFACE_SUSPENDED = Code(
+    "interface/suspended",
+    403,
+    "provider",
+    "The interface is suspended",
+    "接口已暂停",
+    "Ask the providing department; `since` and `by` say more",
+    "请联系数据提供部门，参见 since 与 by",
+    "国务院令第809号 27",
+)
+SYSTEM_UNKNOWN = Code(
+    "system/unknown",
+    403,
+    "consumer",
+    "The information system is not registered in the catalog",
+    "信息系统未在目录登记",
+    "Have your department register the system",
+    "请由本部门登记该信息系统",
+    "景德镇 7",
+)
+SYSTEM_SUSPENDED = Code(
+    "system/suspended",
+    403,
+    "consumer",
+    "The information system is suspended",
+    "信息系统已被暂停",
+    "Ask the authority; `since` and `by` say more",
+    "请联系主管部门，参见 since 与 by",
+    "国务院令第809号 27",
+)
+DEPARTMENT_SUSPENDED = Code(
+    "department/suspended",
+    403,
+    "consumer",
+    "The department is suspended",
+    "部门已被暂停",
+    "Ask the authority; `since` and `by` say more",
+    "请联系主管部门，参见 since 与 by",
+    "国务院令第809号 27",
+)
+GRANT_NONE = Code(
+    "grant/none",
+    403,
+    "consumer",
+    "This system holds no grant for this interface",
+    "该系统没有此接口的使用授权",
+    "Apply for the interface on the platform",
+    "请在平台上申请使用该接口",
+    "常德 11, 国务院令第809号 20",
+)
+GRANT_AMBIGUOUS = Code(
+    "grant/ambiguous",
+    403,
+    "consumer",
+    "This system holds several grants for this interface",
+    "该系统对此接口持有多个授权",
+    "Name one of `grants` in `Tongdao-Grant`",
+    "请在 Tongdao-Grant 头中指明 grants 之一",
+)
+GRANT_UNKNOWN = Code(
+    "grant/unknown",
+    403,
+    "consumer",
+    "The grant that was named does not cover this call",
+    "所指明的授权不适用于此次调用",
+    "Name a grant of this system for this interface",
+    "请指明本系统对此接口的授权",
+)
+GRANT_SUSPENDED = Code(
+    "grant/suspended",
+    403,
+    "consumer",
+    "The grant is suspended",
+    "授权已被暂停",
+    "Ask the party named in `by`; `since` says when",
+    "请联系 by 指明的一方，参见 since",
+    "国务院令第809号 27, 常德 22",
+)
+GRANT_REVOKED = Code(
+    "grant/revoked",
+    403,
+    "consumer",
+    "The grant was taken back",
+    "授权已被撤销",
+    "Apply again if the need remains",
+    "如仍有需要请重新申请",
+    "国务院令第809号 27",
+)
+GRANT_NOT_YET = Code(
+    "grant/not-yet",
+    403,
+    "consumer",
+    "The grant is not in force yet",
+    "授权尚未生效",
+    "Call again from `not_before` on",
+    "请在 not_before 之后调用",
+)
+GRANT_EXPIRED = Code(
+    "grant/expired",
+    403,
+    "consumer",
+    "The grant has run out",
+    "授权已到期",
+    "Apply for a renewal",
+    "请申请续期",
+)
+GRANT_NETWORK = Code(
+    "grant/network",
+    403,
+    "consumer",
+    "The call comes from outside the networks of the grant",
+    "调用来源不在授权的网络范围内",
+    "Call from one of the agreed networks",
+    "请从约定的网络发起调用",
+)
+GRANT_HOURS = Code(
+    "grant/hours",
+    403,
+    "consumer",
+    "The call is outside the hours of the grant",
+    "调用时间不在授权的时段内",
+    "Call within `hours`",
+    "请在 hours 规定的时段内调用",
+)
+POLICY_STALE = Code(
+    "policy/stale",
+    503,
+    "exchange",
+    "The gateway has not heard from the catalog for too long",
+    "网关与目录失去联系超过时限",
+    "Try again shortly; operators: check the catalog service",
+    "请稍后重试；运维人员请检查目录服务",
+)
+
+# --- admission ------------------------------------------------------------------------------------------------------
+RATE_EXCEEDED = Code(
+    "rate/exceeded",
+    429,
+    "consumer",
+    "More calls per second than the grant allows",
+    "调用频率超过授权",
+    "Wait as long as Retry-After says",
+    "请按 Retry-After 等待后重试",
+    "RFC 6585 section 4",
+)
+TOO_MANY_AT_ONCE = Code(
+    "rate/too-many-at-once",
+    429,
+    "consumer",
+    "Too many calls of this grant are under way",
+    "该授权的并发调用过多",
+    "Wait until earlier calls have ended",
+    "请等待先前的调用结束",
+)
+
+# --- the exchange and the provider ----------------------------------------------------------------------------------
+AUDIT_UNAVAILABLE = Code(
+    "audit/unavailable",
+    503,
+    "exchange",
+    "The call could not be recorded, so it was not made",
+    "无法记录此次调用，因此未执行",
+    "Try again shortly; operators: check the audit service",
+    "请稍后重试；运维人员请检查审计服务",
+    "常德 19, 景德镇 16",
+)
+OUTCOME_UNRECORDED = Code(
+    "audit/outcome-unrecorded",
+    503,
+    "exchange",
+    "The answer could not be recorded and is withheld; the call may have taken effect",
+    "结果无法记录，已扣留；该调用可能已经生效",
+    "Look the record up before you call again",
+    "再次调用前请先查询该记录",
+    "常德 19, 景德镇 16",
+)
+EXCHANGE_UNREACHABLE = Code(
+    "exchange/unreachable",
+    502,
+    "exchange",
+    "The exchange service cannot be reached",
+    "交换服务无法访问",
+    "Try again shortly; operators: check the exchange service",
+    "请稍后重试；运维人员请检查交换服务",
+)
+EXCHANGE_TIMEOUT = Code(
+    "exchange/timeout",
+    504,
+    "exchange",
+    "The exchange service did not answer in time",
+    "交换服务未及时应答",
+    "Try again; the call may have taken effect",
+    "请重试；该调用可能已经生效",
+)
+PROVIDER_UNREACHABLE = Code(
+    "provider/unreachable",
+    502,
+    "provider",
+    "The provider's system cannot be reached",
+    "提供方系统无法访问",
+    "Try again later; the providing department can see this too",
+    "请稍后重试；提供部门也能看到此故障",
+)
+PROVIDER_TIMEOUT = Code(
+    "provider/timeout",
+    504,
+    "provider",
+    "The provider's system did not answer in time",
+    "提供方系统未及时应答",
+    "Try again; the call may have taken effect",
+    "请重试；该调用可能已经生效",
+)
+PROVIDER_BROKEN_ANSWER = Code(
+    "provider/broken-answer",
+    502,
+    "provider",
+    "The provider's answer breaks the interface's contract",
+    "提供方的应答不符合接口约定",
+    "The providing department has to correct its system",
+    "需由提供部门修正其系统",
+)
+PROVIDER_RESTING = Code(
+    "provider/resting",
+    503,
+    "provider",
+    "The provider failed repeatedly and is given a pause",
+    "提供方连续失败，暂停调用",
+    "Try again after Retry-After",
+    "请按 Retry-After 等待后重试",
+)
+PROVIDER_FORBIDDEN_ADDRESS = Code(
+    "provider/forbidden-address",
+    502,
+    "provider",
+    "The provider's name leads outside its registered networks",
+    "提供方地址不在其登记的网络范围内",
+    "The providing department has to correct its registration",
+    "需由提供部门更正登记信息",
+)
+
+# --- catalog and log, asked directly --------------------------------------------------------------------------------
+NOT_FOUND = Code(
+    "request/not-found",
+    404,
+    "consumer",
+    "There is no such thing",
+    "对象不存在",
+    "Check the identifier",
+    "请检查标识",
+)
+CONFLICT = Code(
+    "request/conflict",
+    409,
+    "consumer",
+    "This contradicts what is registered",
+    "与已登记的内容冲突",
+    "Read what is there and decide again",
+    "请先查看现有内容",
+)
+NOT_YOURS = Code(
+    "request/not-yours",
+    403,
+    "consumer",
+    "Only those who took part and auditors may see this",
+    "仅参与方和审计人员可查看",
+    "Ask with a token of a department that took part",
+    "请使用参与部门的令牌",
+)
+STALE_EPOCH = Code(
+    "audit/stale-epoch",
+    409,
+    "exchange",
+    "This writer's lease has ended",
+    "该写入者的租约已失效",
+    "Start a new lease",
+    "请重新登记租约",
+)
+BROKEN_FRAME = Code(
+    "audit/broken-frame",
+    422,
+    "exchange",
+    "The batch is not framed as it says",
+    "批次格式错误",
+    "Report it: a writer and the log disagree",
+    "请上报：写入者与日志不一致",
+)
+OTHER_BYTES = Code(
+    "audit/other-bytes",
+    422,
+    "exchange",
+    "Other bytes were recorded under this sequence",
+    "该序号已记录不同的内容",
+    "Report it: a writer repeats a number",
+    "请上报：写入者重复使用序号",
+)
+
+REGISTRY: dict[str, Code] = {
+    code.name: code
+    for code in (*[v for v in globals().values() if isinstance(v, Code)], BROKEN, INVALID_REQUEST, NOT_ONE_OF_US)
+}
+"""Every code by name."""

@@ -1,0 +1,12 @@
+"""Names of the headers that cross our borders, lower-case bytes as the parser gives them."""
+
+GRANT = b"tongdao-grant"
+CASE = b"tongdao-case"
+CONSENT = b"tongdao-consent"
+RECORD = b"tongdao-record"
+FAULT = b"tongdao-fault"
+REQUEST_HASH = b"tongdao-request-hash"
+SERVICE = b"tongdao-service"
+"""Signature of one of our services, see `runtime.service_auth`."""
+MESSAGE = b"tongdao-message"
+"""The internal message of a call, JSON, see `wire.calls`."""

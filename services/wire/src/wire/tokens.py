@@ -1,0 +1,200 @@
+"""Access tokens (RFC 9068) as our services accept them: issuer, audience, life, scope, and what libraries leave open.
+
+Signatures are verified by joserfc; the checks around it are ours: one spelling per token, no duplicate members, an
+algorithm allow list, no keys brought along in the header, an end of life that is really looked at.
+"""
+
+import asyncio
+import base64
+import binascii
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import msgspec
+import structlog
+from joserfc import jwk, jws
+from joserfc.errors import JoseError
+from starlette.requests import Request
+
+from runtime.errors import Refusal
+from wire import codes
+
+log = structlog.get_logger()
+ALGORITHMS = ("ES256",)
+LONGEST_LIFE_S = 300
+LONGEST_TOKEN = 4096
+CLOCK_SKEW_S = 5
+REFRESH_PAUSE_S = 10.0
+_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+_UNWANTED = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
+
+
+class InvalidToken(Exception):
+    """The token is no good; the message says why, for our logs and for nobody else."""
+
+
+class UnknownKey(InvalidToken):
+    """The token names a key that we have not seen: the one reason to fetch the keys again."""
+
+
+class AccessToken(msgspec.Struct, frozen=True):
+    """What a verified token says. `expires` is Unix seconds."""
+
+    client: str
+    department: str
+    scopes: frozenset[str]
+    expires: int
+    id: str
+
+
+class Keys:
+    """The issuer's public keys, fetched when first needed and again when a token names an unknown one."""
+
+    def __init__(self, fetch: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+        self._fetch = fetch
+        self._by_id: dict[str, Any] = {}
+        self._not_before = 0.0
+        self._running: asyncio.Task[None] | None = None
+
+    def get(self, kid: str) -> Any:
+        """The key named `kid`; raises UnknownKey."""
+        try:
+            return self._by_id[kid]
+        except KeyError:
+            raise UnknownKey(f"no key {kid[:40]!r}") from None
+
+    async def refresh(self) -> None:
+        """Fetch the keys, at most once in REFRESH_PAUSE_S however many ask; a failure keeps the old ones."""
+        if self._running is None:
+            if time.monotonic() < self._not_before:
+                return
+            self._running = asyncio.create_task(self._refresh())
+            self._running.add_done_callback(self._refreshed)
+        await asyncio.shield(self._running)
+
+    def _refreshed(self, _task: asyncio.Task[None]) -> None:
+        self._running = None
+
+    async def _refresh(self) -> None:
+        try:
+            document = await self._fetch()
+            self._by_id = {key["kid"]: jwk.import_key(key) for key in document["keys"] if _usable(key)}
+            self._not_before = time.monotonic() + REFRESH_PAUSE_S
+        except Exception as error:
+            self._not_before = time.monotonic() + 1.0
+            log.warning("keys.not_fetched", error=repr(error))
+
+
+def _usable(key: dict[str, Any]) -> bool:
+    """Public signing keys of an allowed kind only."""
+    return (
+        key.get("kty") == "EC" and key.get("use", "sig") == "sig" and "d" not in key and isinstance(key.get("kid"), str)
+    )
+
+
+class Verifier:
+    """Checks tokens of one issuer for one audience."""
+
+    def __init__(self, issuer: str, audience: str, keys: Keys) -> None:
+        self._issuer = issuer
+        self._audience = audience
+        self.keys = keys
+
+    def verify(self, token: str, now: float) -> AccessToken:
+        """What the token says; raises InvalidToken, or UnknownKey (then refresh the keys and try once more)."""
+        if len(token) > LONGEST_TOKEN or not _FORM.fullmatch(token):
+            raise InvalidToken("not one compact JWS")
+        header_part, payload_part, signature_part = token.split(".")
+        header = _object(_decoded(header_part))
+        payload = _object(_decoded(payload_part))
+        _decoded(signature_part)
+        if header.get("alg") not in ALGORITHMS or _UNWANTED & header.keys():
+            raise InvalidToken("the header is not one of ours")
+        if header.get("typ") not in ("at+jwt", "application/at+jwt") or not isinstance(header.get("kid"), str):
+            raise InvalidToken("typ or kid is missing")
+        try:
+            jws.deserialize_compact(token, self.keys.get(header["kid"]), algorithms=list(ALGORITHMS))
+        except (JoseError, ValueError) as error:
+            raise InvalidToken(f"signature: {error}") from None
+        return self._claims(payload, now)
+
+    def _claims(self, payload: dict[str, Any], now: float) -> AccessToken:
+        audience = payload.get("aud")
+        if payload.get("iss") != self._issuer or self._audience not in (
+            [audience] if isinstance(audience, str) else audience or ()
+        ):
+            raise InvalidToken("issuer or audience")
+        expires, issued = payload.get("exp"), payload.get("iat")
+        if type(expires) is not int or type(issued) is not int or expires - issued > LONGEST_LIFE_S:
+            raise InvalidToken("exp or iat")
+        if not issued - CLOCK_SKEW_S <= now < expires:
+            raise InvalidToken("expired or not yet valid")
+        texts = [payload.get(name) for name in ("client_id", "department", "scope", "jti")]
+        if not all(isinstance(text, str) for text in texts):
+            raise InvalidToken("a claim is missing")
+        client, department, scope, token_id = (str(text) for text in texts)
+        return AccessToken(client, department, frozenset(scope.split()), expires, token_id)
+
+
+def _decoded(part: str) -> bytes:
+    """base64url with one spelling only: no padding, no spare bits (RFC 7515 section 2, RFC 4648 section 3.5)."""
+    try:
+        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
+    except (binascii.Error, ValueError):
+        raise InvalidToken("base64url") from None
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
+        raise InvalidToken("base64url with another spelling")
+    return raw
+
+
+def _object(raw: bytes) -> dict[str, Any]:
+    """A JSON object without duplicate members (RFC 8725 section 2.4)."""
+    try:
+        value = msgspec.json.decode(raw)
+        pairs = msgspec.json.encode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidToken("not JSON") from None
+    if not isinstance(value, dict) or pairs.count(b'":') < raw.count(b'":'):
+        raise InvalidToken("not one JSON object, or a member twice")
+    return value
+
+
+def bearer(authorization: list[str]) -> str:
+    """The token of the Authorization headers; raises Refusal (RFC 6750 sections 2.1 and 3.1)."""
+    if not authorization or not authorization[0].lower().startswith("bearer"):
+        raise Refusal(codes.TOKEN_MISSING)
+    scheme, _, token = authorization[0].partition(" ")
+    if len(authorization) > 1 or scheme.lower() != "bearer" or not token or " " in token:
+        raise Refusal(codes.TOKEN_MALFORMED)
+    return token
+
+
+class Door:
+    """Lets requests of a FastAPI service in: `Depends(door.needing("catalog:write"))` gives an AccessToken."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self._verifier = verifier
+
+    def needing(self, scope: str = "") -> Callable[[Request], Awaitable[AccessToken]]:
+        """A dependency that refuses tokens without `scope`; "" lets every valid token in."""
+
+        async def token_of(request: Request) -> AccessToken:
+            token = await self._verified(bearer(request.headers.getlist("authorization")))
+            if scope and scope not in token.scopes:
+                raise Refusal(codes.SCOPE_MISSING, f"scope {scope}", scope=scope)
+            return token
+
+        return token_of
+
+    async def _verified(self, token: str) -> AccessToken:
+        try:
+            try:
+                return self._verifier.verify(token, time.time())
+            except UnknownKey:
+                await self._verifier.keys.refresh()
+                return self._verifier.verify(token, time.time())
+        except InvalidToken as error:
+            log.info("token.refused", reason=str(error))
+            raise Refusal(codes.TOKEN_INVALID) from None

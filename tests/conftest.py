@@ -1,0 +1,32 @@
+"""Hooks and fixtures for all tests: the register of duties, a clean environment, a real PostgreSQL."""
+
+import os
+import tomllib
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["harness.postgres"]
+REGISTER = tomllib.loads((Path(__file__).parent / "requirements.toml").read_text())
+
+for name in [name for name in os.environ if name.startswith("TONGDAO_") or name == "DATABASE_URL"]:
+    del os.environ[name]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The register of duties holds both ways: no unknown id, no duty without a test, no stale deferral."""
+    proved = {mark.args[0] for item in items for mark in item.iter_markers("requirement")}
+    if unknown := proved - REGISTER.keys():
+        raise pytest.UsageError(f"tests name duties that the register lacks: {sorted(unknown)}")
+    if config.getoption("keyword") or config.getoption("markexpr") or config.args != config.getini("testpaths"):
+        return  # a part of the tests proves a part of the duties
+    owed = {duty for duty, row in REGISTER.items() if "deferred" not in row}
+    if unproved := owed - proved:
+        raise pytest.UsageError(f"duties without a test: {sorted(unproved)}")
+    if stale := proved - owed:
+        raise pytest.UsageError(f"deferred duties that now have tests: {sorted(stale)}")

@@ -35,7 +35,7 @@ async def check_server(url: str) -> None:
     """Raise UnfitDatabase unless the server is new enough and keeps what it has acknowledged."""
     try:
         connection = await asyncpg.connect(plain(url), timeout=10)
-    except (OSError, asyncpg.PostgresError, TimeoutError) as error:
+    except (OSError, ValueError, asyncpg.InterfaceError, asyncpg.PostgresError, TimeoutError) as error:
         raise UnfitDatabase(f"cannot reach PostgreSQL ({error}); check the address and that it runs") from None
     try:
         number = int(await connection.fetchval("SHOW server_version_num"))

@@ -42,3 +42,20 @@ class Refusal(Exception):
         self.code = code
         self.detail = detail
         self.facts = facts
+
+
+# --- the refusals that every process knows ----------------------------------------------------------------------------
+INVALID_REQUEST = Code(
+    "request/invalid", 422, "consumer", "The request does not have the required form", "请求不符合要求的格式",
+    "Correct the members named in `errors` and send it again", "按 errors 列出的位置修改后重新提交",
+)  # fmt: skip
+BROKEN = Code(
+    "exchange/internal-error", 500, "exchange", "Something broke on our side", "平台内部错误",
+    "Report the time and the record number to the operator", "请将时间和记录号告知平台运维人员",
+)  # fmt: skip
+NOT_ONE_OF_US = Code(
+    "service/unauthenticated", 401, "exchange", "This door is for the platform's own services",
+    "此入口仅供平台内部服务使用",
+    "Call the gateway instead; services: check the shared secret and the clocks",
+    "请经网关访问；内部服务请检查共享密钥与时钟",
+)  # fmt: skip

@@ -40,7 +40,11 @@ class Outbox:
         await transaction.execute(insert(self._table).values(event=event, written_at=at))
 
     async def flush(self) -> None:
-        """Deliver everything that is committed; raises what `deliver` raises, and then keeps the events."""
+        """Deliver everything that is committed; raises what `deliver` raises, and then keeps the events.
+
+        Whoever returns from here knows that all events committed before have been taken: rows that another replica
+        is delivering are waited for, not skipped.
+        """
         async with self._one_at_a_time:
             while await self._flush_once() == BATCH:
                 pass
@@ -49,7 +53,7 @@ class Outbox:
         table = self._table
         async with self._database.begin() as transaction:
             waiting = select(table.c.id, table.c.event).order_by(table.c.id).limit(BATCH)
-            rows = (await transaction.execute(waiting.with_for_update(skip_locked=True))).all()
+            rows = (await transaction.execute(waiting.with_for_update())).all()
             if rows:
                 await self._deliver([row.event for row in rows])
                 await transaction.execute(delete(table).where(table.c.id.in_([row.id for row in rows])))

@@ -6,17 +6,9 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from runtime.errors import Code, Refusal
+from runtime.errors import BROKEN, INVALID_REQUEST, Code, Refusal
 
 MEDIA_TYPE = "application/problem+json"
-INVALID_REQUEST = Code(
-    "request/invalid", 422, "consumer", "The request does not have the required form", "请求不符合要求的格式",
-    "Correct the members named in `errors` and send it again", "按 errors 列出的位置修改后重新提交",
-)  # fmt: skip
-BROKEN = Code(
-    "exchange/internal-error", 500, "exchange", "Something broke on our side", "平台内部错误",
-    "Report the time and the record number to the operator", "请将时间和记录号告知平台运维人员",
-)  # fmt: skip
 _BY_STATUS = {
     404: Code(
         "request/unknown-path", 404, "consumer", "There is nothing at this address", "该地址不存在",

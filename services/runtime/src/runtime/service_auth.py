@@ -12,16 +12,10 @@ from pathlib import Path
 
 from fastapi import Request
 
-from runtime.errors import Code, Refusal
+from runtime.errors import NOT_ONE_OF_US, Refusal
 
 WINDOW_S = 30
 STREAMED = b"streamed"  # stands for the digest of a body that is not known when the head is sent
-NOT_ONE_OF_US = Code(
-    "service/unauthenticated", 401, "exchange", "This door is for the platform's own services",
-    "此入口仅供平台内部服务使用",
-    "Call the gateway instead; services: check the shared secret and the clocks",
-    "请经网关访问；内部服务请检查共享密钥与时钟",
-)  # fmt: skip
 
 
 class ServiceKey:

@@ -18,8 +18,8 @@ UNKNOWN = "audit/unknown"
 """Code of an outcome that nobody could report: the gateway died after the intent."""
 
 
-class CallLeaf(msgspec.Struct, kw_only=True, frozen=True, gc=False):
-    """One phase of one call. Times are Unix milliseconds, 0 where the moment never came.
+class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
+    """One phase of one call; filled in as the call goes on. Times are Unix milliseconds, 0 where the moment never came.
 
     answer_digest   hex SHA-256 of salt ‖ answer body as sent, "" before the outcome
     request_digest  hex SHA-256 of salt ‖ method ‖ SP ‖ target ‖ LF ‖ body; the target itself is never kept
@@ -68,7 +68,7 @@ class CallLeaf(msgspec.Struct, kw_only=True, frozen=True, gc=False):
     version: str
 
 
-class EventLeaf(msgspec.Struct, kw_only=True, frozen=True):
+class EventLeaf(msgspec.Struct, kw_only=True):
     """Something that is not a call: a token issued, a grant given, a look-up in the log itself.
 
     event  noun.past_verb    facts  plain strings; never a payload, never an identity number

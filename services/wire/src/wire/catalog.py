@@ -39,7 +39,7 @@ class System(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
-    """One thing that can be asked. `path` is what follows /x/{interface}/{version}, `target` is the path at the provider.
+    """One thing that can be asked: `path` follows /x/{interface}/{version}, `target` is the path at the provider.
 
     Both are templates with the same variables: "/{id_card}" and "/v1/household/{id_card}".
     """
@@ -121,12 +121,19 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change. `body` is the JSON of the class that `kind` names, or None where the thing is gone."""
+    """One change. `body` is the JSON of the class that `kind` names, or `null` where the thing is gone.
+
+    (A union with None cannot be decoded: msgspec takes Raw on its own only.)
+    """
 
     revision: int
     kind: Kind
     id: str
-    body: msgspec.Raw | None
+    body: msgspec.Raw = msgspec.Raw(b"null")
+
+    @property
+    def gone(self) -> bool:
+        return bytes(self.body) == b"null"
 
 
 class Feed(msgspec.Struct, frozen=True, kw_only=True):

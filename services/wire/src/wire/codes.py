@@ -3,9 +3,10 @@
 One registry, so that a code means the same everywhere; `tests/architecture/test_docs.py` keeps docs/codes.md equal to it.
 """
 
+from runtime.errors import BROKEN as BROKEN
+from runtime.errors import INVALID_REQUEST as INVALID_REQUEST
+from runtime.errors import NOT_ONE_OF_US as NOT_ONE_OF_US
 from runtime.errors import Code
-from runtime.problems import BROKEN, INVALID_REQUEST
-from runtime.service_auth import NOT_ONE_OF_US
 
 # --- what the consumer sent -----------------------------------------------------------------------------------------
 TOKEN_MISSING = Code(
@@ -57,6 +58,35 @@ BAD_PATH = Code(
     "Send the path as registered, percent-encode each value once",
     "请按登记的路径发送，每个值只做一次百分号编码",
     "RFC 3986 section 3.3",
+)
+REQUEST_TIMEOUT = Code(
+    "request/timeout",
+    408,
+    "consumer",
+    "The body did not arrive in time",
+    "请求体未在时限内到达",
+    "Send the whole request within 20 seconds",
+    "请在 20 秒内发送完整请求",
+    "RFC 9110 section 15.5.9",
+)
+UNEXPECTED_BODY = Code(
+    "request/unexpected-body",
+    400,
+    "consumer",
+    "This method carries no body",
+    "该请求方法不应携带请求体",
+    "Send what you ask in path and query",
+    "请通过路径和查询参数传递内容",
+    "RFC 9110 section 9.3.1",
+)
+CLIENT_GONE = Code(
+    "request/client-gone",
+    400,
+    "consumer",
+    "The client closed the connection before the end",
+    "客户端提前断开连接",
+    "Keep the connection open until the answer is whole",
+    "请保持连接直至应答完整",
 )
 BODY_TOO_LARGE = Code(
     "request/too-large",
@@ -320,6 +350,15 @@ OUTCOME_UNRECORDED = Code(
     "再次调用前请先查询该记录",
     "常德 19, 景德镇 16",
 )
+SERVICE_UNREACHABLE = Code(
+    "exchange/service-unreachable",
+    503,
+    "exchange",
+    "The part of the platform that answers this cannot be reached",
+    "平台的相应服务无法访问",
+    "Try again shortly; operators: check the services",
+    "请稍后重试；运维人员请检查各服务",
+)
 EXCHANGE_UNREACHABLE = Code(
     "exchange/unreachable",
     502,
@@ -374,6 +413,24 @@ PROVIDER_RESTING = Code(
     "Try again after Retry-After",
     "请按 Retry-After 等待后重试",
 )
+PROVIDER_BUSY = Code(
+    "provider/busy",
+    503,
+    "provider",
+    "As many calls of this interface are under way as its provider takes",
+    "该接口的并发调用已达提供方上限",
+    "Try again after Retry-After",
+    "请按 Retry-After 等待后重试",
+)
+INTERFACE_UNUSABLE = Code(
+    "interface/unusable",
+    502,
+    "provider",
+    "The interface's contract cannot be used as it was registered",
+    "接口登记的约定无法使用",
+    "The providing department has to correct the registered schemas",
+    "需由提供部门更正登记的参数约定",
+)
 PROVIDER_FORBIDDEN_ADDRESS = Code(
     "provider/forbidden-address",
     502,
@@ -411,6 +468,35 @@ NOT_YOURS = Code(
     "仅参与方和审计人员可查看",
     "Ask with a token of a department that took part",
     "请使用参与部门的令牌",
+)
+NOT_RESPONSIBLE = Code(
+    "request/not-responsible",
+    403,
+    "consumer",
+    "Another department is responsible for this",
+    "此事项由其他部门负责",
+    "Have the department named in `responsible` do it",
+    "请由 responsible 指明的部门办理",
+    "国务院令第809号 11, 20",
+)
+NOT_SHARED = Code(
+    "resource/not-shared",
+    409,
+    "consumer",
+    "The resource is not shared; at most it can be verified against or compared with",
+    "该资源不予共享，只能以核实、比对方式使用",
+    "Ask for an interface in verify or compare mode",
+    "请申请核实或比对类接口",
+    "国务院令第809号 14, 15; 云南 29",
+)
+FEED_BEHIND = Code(
+    "feed/behind",
+    409,
+    "exchange",
+    "The catalog is older than the revision that was asked for",
+    "目录版本早于所请求的版本",
+    "Take a snapshot: the catalog was restored",
+    "请重新获取快照：目录曾被恢复",
 )
 STALE_EPOCH = Code(
     "audit/stale-epoch",

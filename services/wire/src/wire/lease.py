@@ -66,12 +66,22 @@ class EventWriter:
         self._lock = asyncio.Lock()
 
     async def write(self, events: Sequence[bytes]) -> None:
-        """Commit the events (encoded `Event`s); raises Refusal(AUDIT_UNAVAILABLE)."""
+        """Commit the events (encoded `Event`s); raises Refusal(AUDIT_UNAVAILABLE).
+
+        After a failure nobody knows whether the log has the batch, so its numbers are not used for other events:
+        the next write starts a new lease. At worst an event stands in the log twice, under one id.
+        """
         async with self._lock:
+            decoded = [msgspec.json.decode(event, type=Event) for event in events]
+            acknowledged = False
             try:
-                await self._write([msgspec.json.decode(event, type=Event) for event in events])
-            except HTTPError as error:
+                await self._write(decoded)
+                acknowledged = True
+            except (HTTPError, msgspec.DecodeError, Refusal) as error:
                 raise Refusal(codes.AUDIT_UNAVAILABLE, f"{type(error).__name__}") from None
+            finally:
+                if not acknowledged:
+                    self._epoch = 0
 
     async def _write(self, events: Sequence[Event]) -> None:
         if not self._epoch:

@@ -1,0 +1,80 @@
+"""Following the catalog: a snapshot first, then every change in its order, by long polls of the feed."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import msgspec
+import structlog
+
+from runtime.http import AsyncClient, HTTPError
+from runtime.service_auth import ServiceKey
+from wire.catalog import Entry, Feed, Snapshot
+
+log = structlog.get_logger()
+HOLD_MS = 2000
+RETRY_S = 0.3
+
+
+class Follower(Protocol):
+    """Whoever keeps a copy of the catalog: the gateway's snapshot, the exchange's registry."""
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Take everything anew."""
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Take changes, in order."""
+
+
+class FeedReader:
+    """Keeps a follower up to date; `age_s` says how long ago the catalog last confirmed that it is."""
+
+    def __init__(self, client: AsyncClient, key: ServiceKey, follower: Follower) -> None:
+        self._client = client
+        self._key = key
+        self._follower = follower
+        self._revision: int | None = None
+        self._confirmed = float("-inf")
+
+    def age_s(self) -> float:
+        """Seconds since the catalog last answered; infinite before the first snapshot."""
+        return time.monotonic() - self._confirmed
+
+    async def follow(self) -> None:
+        """One long poll, or the snapshot at the start; called again and again. A failure is logged and waited out."""
+        try:
+            if self._revision is None:
+                await self._cold_start()
+            else:
+                await self._poll(self._revision)
+        except (HTTPError, msgspec.DecodeError) as error:
+            log.warning("feed.interrupted", error=repr(error))
+            await asyncio.sleep(RETRY_S)
+
+    async def _cold_start(self) -> None:
+        asked = time.monotonic()
+        snapshot = msgspec.json.decode(await self._get("/snapshot"), type=Snapshot)
+        self._follower.replace(snapshot)
+        self._revision = snapshot.revision
+        self._confirmed = asked
+        log.info("feed.snapshot_taken", revision=snapshot.revision, grants=len(snapshot.grants))
+
+    async def _poll(self, after: int) -> None:
+        asked = time.monotonic()
+        feed = msgspec.json.decode(await self._get(f"/feed?after={after}&hold_ms={HOLD_MS}"), type=Feed)
+        if feed.entries and feed.entries[0].revision != after + 1:
+            self._revision = None  # a gap, or a catalog that was restored: start again from a snapshot
+            return
+        if feed.entries:
+            self._follower.apply(feed.entries)
+            self._revision = feed.entries[-1].revision
+        # what the answer says was true when it was given, at the earliest when we asked
+        self._confirmed = asked if feed.entries else time.monotonic()
+
+    async def _get(self, target: str) -> bytes:
+        answer = await self._client.get(target, headers=self._key.headers("GET", target))
+        if answer.status_code == 409:
+            self._revision = None  # the catalog is older than we are: it was restored
+        answer.raise_for_status()
+        return answer.content

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["harness.postgres"]
+pytest_plugins = ["harness.postgres", "harness.platform"]
 REGISTER = tomllib.loads((Path(__file__).parent / "requirements.toml").read_text())
 
 for name in [name for name in os.environ if name.startswith("TONGDAO_") or name == "DATABASE_URL"]:
@@ -30,3 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         raise pytest.UsageError(f"duties without a test: {sorted(unproved)}")
     if stale := proved - owed:
         raise pytest.UsageError(f"deferred duties that now have tests: {sorted(stale)}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests measured or counted, wherever they ran."""
+    reports = [report for kind in ("passed", "failed") for report in terminalreporter.getreports(kind)]
+    figures = [value for report in reports for name, value in report.user_properties if name == "figures"]
+    if figures:
+        terminalreporter.section("figures")
+        for line in figures:
+            terminalreporter.write_line(str(line))

@@ -2,11 +2,13 @@
 
 import asyncio
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
 import pytest
+
 from runtime.migrate import migrate
 from tongdao_cli.postgres import Postgres
 
@@ -45,11 +47,13 @@ class Database:
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """The cluster of this test process."""
-    home = tmp_path_factory.mktemp("postgres")
-    for folder in (home, *home.parents[:2]):
-        folder.chmod(0o755)
-    postgres = Postgres(Path(home))
-    yield Cluster(postgres.start())
-    postgres.stop()
+def cluster() -> Iterator[Cluster]:
+    """The cluster of this test process.
+
+    Not in pytest's own folder: another run that starts meanwhile closes that to the user that PostgreSQL runs as.
+    """
+    with tempfile.TemporaryDirectory(prefix="tongdao-test-", ignore_cleanup_errors=True) as home:
+        Path(home).chmod(0o755)
+        postgres = Postgres(Path(home))
+        yield Cluster(postgres.start())
+        postgres.stop()

@@ -1,0 +1,23 @@
+"""How the catalog answers, and as whom a token acts."""
+
+from collections.abc import Sequence
+
+import msgspec
+from starlette.responses import Response
+
+from catalog_service.feed.model import Actor
+from wire.tokens import AccessToken
+
+
+def actor_of(token: AccessToken) -> Actor:
+    return Actor(token.client, token.department)
+
+
+def answer(thing: object, status: int = 200) -> Response:
+    """JSON, never stored by anybody on the way."""
+    return Response(msgspec.json.encode(thing), status, {"Cache-Control": "no-store"}, "application/json")
+
+
+def page(things: Sequence[object], limit: int, last: str) -> Response:
+    """A page of a list; `next` is what to send as `after` for the following one, null at the end."""
+    return answer({"items": things, "next": last if len(things) == limit else None})

@@ -1,0 +1,151 @@
+"""What clients send, checked for form; what has to hold between members is checked in the slices."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.functional_validators import AfterValidator
+
+
+def _readable(text: str) -> str:
+    """Neither control characters nor halves of characters: text that a database and a page can hold."""
+    if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+ID = r"^[a-z0-9]+(?:[-_.][a-z0-9]+)*$"
+Id = Annotated[str, StringConstraints(pattern=ID, max_length=64)]
+Version = Annotated[str, StringConstraints(pattern=r"^v(?:0|[1-9][0-9]{0,3})$")]
+Code = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}[0-9A-Za-z_]*/[0-9A-Za-z_]+$", max_length=64)]
+"""分类码/顺序码 of 发改高技〔2017〕1272号: 类 1 digit, 项 2, 目 3, 细目 of any length."""
+Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_readable)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
+Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]
+Level = Literal["L1", "L2", "L3", "L4"]
+ShareType = Literal["unconditional", "conditional", "none"]
+UnixSeconds = Annotated[int, Field(ge=0, le=2**40)]
+
+
+class Body(BaseModel):
+    """Unknown members are refused: a misspelt condition must not be lost."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class DepartmentBody(Body):
+    name: Name
+    name_en: Text = ""
+    uscc: Annotated[str, StringConstraints(pattern=r"^(?:[0-9A-HJ-NPQRTUWXY]{18})?$")] = ""
+    level: Text = ""
+    region: Text = ""
+    kind: Text = ""
+    chief_data_officer: Text = ""
+    data_officer: Text = ""
+    officer_phone: Text = ""
+    note: Text = ""
+
+
+class SystemBody(Body):
+    department: Id
+    name: Name
+
+
+class ItemBody(Body):
+    name: Name
+    label: Name
+    type: Literal["C", "N", "Y", "D", "T", "L", "M", "G", "B", "I", "F"]
+    length: Annotated[int, Field(ge=0, le=2**31)] = 0
+    required: bool = False
+    sensitivity: Text = "none"
+    level: Level = "L1"
+    mask: Text = ""
+    description: Text = ""
+
+
+class BasisBody(Body):
+    law: Name
+    article: Text = ""
+
+
+class ShareBody(Body):
+    type: ShareType
+    mode: Literal["query", "verify", "compare"] = "query"
+    condition: Text = ""
+    scope: Text = ""
+    reason: Text = ""
+    legal_basis: list[BasisBody] = []
+
+
+class ResourceBody(Body):
+    name: Name
+    provider: Id
+    summary: Annotated[Long, StringConstraints(min_length=1)]
+    share: ShareBody
+    name_en: Text = ""
+    topic: Text = ""
+    data_class: Text = ""
+    format: Annotated[int, Field(ge=1, le=7)] = 7
+    format_note: Text = ""
+    items: Annotated[list[ItemBody], Field(max_length=2000)] = []
+    open: ShareType = "none"
+    open_condition: Text = ""
+    update_cycle: Literal["实时", "每日", "每周", "每月", "每季度", "每年"] = "实时"
+    security_level: Level = "L1"
+    contains_personal_info: bool = False
+    subject_consent_required: bool = False
+    collect_department: Text = ""
+    approve_department: Text = ""
+    published: Annotated[str, StringConstraints(pattern=r"^(?:\d{4}-\d{2}-\d{2})?$")] = ""
+    related: list[Code] = []
+
+
+class OperationBody(Body):
+    method: Name
+    path: Text
+    target: Text
+
+
+class FieldBody(Body):
+    name: Name
+    mask: Text = ""
+    level: Level = "L1"
+
+
+class InterfaceBody(Body):
+    resource: Code
+    provider: Id
+    name: Name
+    base_url: Name
+    networks: Annotated[list[Name], Field(max_length=100)]
+    operations: Annotated[list[OperationBody], Field(max_length=200)]
+    fields: Annotated[list[FieldBody], Field(max_length=2000)]
+    format: Literal["json", "binary"] = "json"
+    parameters: dict[str, Any] | None = None
+    request: dict[str, Any] | None = None
+    response: dict[str, Any] | None = None
+    timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 64
+    consent_required: bool = False
+    retention: Literal["general", "personal"] = "general"
+    operation_word: Literal["汇聚", "共享", "查询", "比对", "下载", "分析研判", "访问", "更新维护"] = "查询"
+
+
+class GrantBody(Body):
+    system: Id
+    interface: Annotated[str, StringConstraints(pattern=r"^[a-z0-9._-]+/v[0-9]+$", max_length=80)]
+    purpose: Name
+    fields: Annotated[list[Name], Field(max_length=2000)]
+    masks: dict[Name, Name] = {}
+    basis: Text = ""
+    case_pattern: Text = ""
+    networks: Annotated[list[Name], Field(max_length=100)] = []
+    hours: Text = ""
+    not_before: UnixSeconds = 0
+    not_after: UnixSeconds = 0
+    rate_per_s: Annotated[float, Field(gt=0, le=100_000)] = 10.0
+    burst: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 32
+
+
+class ReasonBody(Body):
+    reason: Name

@@ -1,0 +1,195 @@
+"""Departments, information systems, resources and interfaces over HTTP."""
+
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+
+from catalog_service.api.answers import actor_of, answer, page
+from catalog_service.api.bodies import (
+    Body,
+    Code,
+    DepartmentBody,
+    Id,
+    InterfaceBody,
+    ReasonBody,
+    ResourceBody,
+    SystemBody,
+    Version,
+)
+from catalog_service.directory import flows, store
+from catalog_service.directory.model import Act, Department, Interface, Resource
+from catalog_service.directory.permissions import PLATFORM
+from catalog_service.feed.flows import Journal
+from runtime.errors import Code as RefusalCode
+from runtime.errors import Refusal
+from wire import codes, scopes
+from wire.catalog import System
+from wire.tokens import AccessToken, Door
+
+T = TypeVar("T")
+Limit = Annotated[int, Query(ge=1, le=1000)]
+After = Annotated[str, Query(max_length=80, pattern=r"^[^\x00]*$")]
+Filter = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*$")]
+
+
+def _members(body: Body, **more: str) -> dict[str, Any]:
+    return {**body.model_dump(), **more}
+
+
+def _found(thing: T | None, code: RefusalCode, what: str) -> T:
+    if thing is None:
+        raise Refusal(code, what)
+    return thing
+
+
+def _for(token: AccessToken, interface: Interface) -> dict[str, Any]:
+    """An interface as this token may see it: where the provider's systems stand is not for everybody."""
+    shown: dict[str, Any] = msgspec.to_builtins(interface)
+    if token.department not in (interface.provider, PLATFORM):
+        for name in ("base_url", "networks"):
+            del shown[name]
+        for operation in shown["operations"]:
+            del operation["target"]
+    return shown
+
+
+def router(door: Door, journal: Journal) -> APIRouter:
+    """All routes of the directory."""
+    routes = APIRouter()
+    routes.include_router(_departments(door, journal))
+    routes.include_router(_systems(door, journal))
+    routes.include_router(_resources(door, journal))
+    routes.include_router(_interfaces(door, journal))
+    return routes
+
+
+def _departments(door: Door, journal: Journal) -> APIRouter:
+    routes = APIRouter(prefix="/departments", tags=["departments"])
+    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
+    database = journal.database
+
+    @routes.put("/{department_id}")
+    async def register(department_id: Id, body: DepartmentBody, token: AccessToken = writer) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            stated = msgspec.convert(_members(body, id=department_id), Department)
+            department, created = await flows.register_department(change, stated)
+        return answer(department, 201 if created else 200)
+
+    @routes.post("/{department_id}/{act}")
+    async def move(department_id: Id, act: Act, body: ReasonBody, token: AccessToken = writer) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            department = await flows.move_department(change, department_id, act, body.reason)
+        return answer(department)
+
+    @routes.get("/{department_id}", dependencies=[any_token])
+    async def one(department_id: Id) -> Response:
+        async with database.connect() as connection:
+            department = await store.find_department(connection, department_id)
+        return answer(_found(department, codes.NOT_FOUND, f"department {department_id}"))
+
+    @routes.get("", dependencies=[any_token])
+    async def some(after: After = "", limit: Limit = 100) -> Response:
+        async with database.connect() as connection:
+            found = await store.page_of_departments(connection, after, limit)
+        return page(found, limit, found[-1].id if found else "")
+
+    return routes
+
+
+def _systems(door: Door, journal: Journal) -> APIRouter:
+    routes = APIRouter(prefix="/systems", tags=["systems"])
+    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
+    database = journal.database
+
+    @routes.put("/{system_id}")
+    async def register(system_id: Id, body: SystemBody, token: AccessToken = writer) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            system, created = await flows.register_system(change, msgspec.convert(_members(body, id=system_id), System))
+        return answer(system, 201 if created else 200)
+
+    @routes.post("/{system_id}/{act}")
+    async def move(system_id: Id, act: Act, body: ReasonBody, token: AccessToken = writer) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            system = await flows.move_system(change, system_id, act, body.reason)
+        return answer(system)
+
+    @routes.get("/{system_id}", dependencies=[any_token])
+    async def one(system_id: Id) -> Response:
+        async with database.connect() as connection:
+            system = await store.find_system(connection, system_id)
+        return answer(_found(system, codes.NOT_FOUND, f"system {system_id}"))
+
+    @routes.get("", dependencies=[any_token])
+    async def some(department: Filter = "", after: After = "", limit: Limit = 100) -> Response:
+        async with database.connect() as connection:
+            found = await store.page_of_systems(connection, department, after, limit)
+        return page(found, limit, found[-1].id if found else "")
+
+    return routes
+
+
+def _resources(door: Door, journal: Journal) -> APIRouter:
+    routes = APIRouter(prefix="/resources", tags=["resources"])
+    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
+    database = journal.database
+
+    @routes.put("/{code:path}")
+    async def register(code: Code, body: ResourceBody, token: AccessToken = writer) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            stated = msgspec.convert(_members(body, code=code), Resource)
+            resource, created = await flows.register_resource(change, stated)
+        return answer(resource, 201 if created else 200)
+
+    @routes.get("/{code:path}", dependencies=[any_token])
+    async def one(code: Code) -> Response:
+        async with database.connect() as connection:
+            resource = await store.find_resource(connection, code)
+        return answer(_found(resource, codes.NOT_FOUND, f"resource {code}"))
+
+    @routes.get("", dependencies=[any_token])
+    async def some(provider: Filter = "", after: After = "", limit: Limit = 100) -> Response:
+        async with database.connect() as connection:
+            found = await store.page_of_resources(connection, provider, after, limit)
+        return page(found, limit, found[-1].code if found else "")
+
+    return routes
+
+
+def _interfaces(door: Door, journal: Journal) -> APIRouter:
+    routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
+    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
+    database = journal.database
+
+    @routes.put("/{interface_id}/versions/{version}")
+    async def register(
+        interface_id: Id, version: Version, body: InterfaceBody, token: AccessToken = writer
+    ) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            stated = msgspec.convert(_members(body, id=interface_id, version=version), Interface)
+            interface, created = await flows.register_interface(change, stated)
+        return answer(interface, 201 if created else 200)
+
+    @routes.post("/{interface_id}/versions/{version}/{act}")
+    async def move(
+        interface_id: Id, version: Version, act: Act, body: ReasonBody, token: AccessToken = writer
+    ) -> Response:
+        async with journal.change(actor_of(token)) as change:
+            interface = await flows.move_interface(change, interface_id, version, act, body.reason)
+        return answer(interface)
+
+    @routes.get("/{interface_id}/versions/{version}")
+    async def one(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
+        async with database.connect() as connection:
+            interface = await store.find_interface(connection, interface_id, version)
+        return answer(_for(token, _found(interface, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")))
+
+    @routes.get("")
+    async def some(
+        provider: Filter = "", after: After = "", limit: Limit = 100, token: AccessToken = any_token
+    ) -> Response:
+        async with database.connect() as connection:
+            found = await store.page_of_interfaces(connection, provider, after, limit)
+        return page([_for(token, interface) for interface in found], limit, found[-1].key if found else "")
+
+    return routes

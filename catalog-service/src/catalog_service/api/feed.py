@@ -1,0 +1,32 @@
+"""What gateways and exchanges follow: the feed and the snapshot, for our own services only."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from catalog_service.api.answers import answer
+from catalog_service.feed.bell import Bell
+from catalog_service.feed.flows import changes_after
+from catalog_service.snapshot import snapshot
+from runtime.service_auth import ServiceKey, only_services
+
+LONGEST_HOLD_MS = 2000
+Revision = Annotated[int, Query(ge=0, le=2**62)]
+HoldMs = Annotated[int, Query(ge=0, le=LONGEST_HOLD_MS)]
+
+
+def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
+    """Both routes."""
+    routes = APIRouter(tags=["internal"], dependencies=[Depends(only_services(key))])
+
+    @routes.get("/feed")
+    async def feed(after: Revision, hold_ms: HoldMs = 0) -> Response:
+        return answer(await changes_after(database, bell, after, hold_ms / 1000))
+
+    @routes.get("/snapshot")
+    async def whole() -> StreamingResponse:
+        return StreamingResponse(snapshot(database), media_type="application/json")
+
+    return routes

@@ -1,0 +1,35 @@
+"""Who changes something, and what the feed can carry. Pure."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from wire import catalog
+
+Thing = catalog.Department | catalog.System | catalog.Interface | catalog.Grant
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an OAuth client and the department that it belongs to."""
+
+    client: str
+    department: str
+
+
+def kind_and_id(thing: Thing) -> tuple[catalog.Kind, str]:
+    """Under which name the followers of the feed keep this."""
+    match thing:
+        case catalog.Department():
+            return "department", thing.id
+        case catalog.System():
+            return "system", thing.id
+        case catalog.Interface():
+            return "interface", thing.key
+        case catalog.Grant():
+            return "grant", thing.id
+
+
+def stamped(thing: Thing, revision: int) -> Thing:
+    """The thing as it is published; a grant carries the revision of its last change."""
+    return msgspec.structs.replace(thing, revision=revision) if isinstance(thing, catalog.Grant) else thing

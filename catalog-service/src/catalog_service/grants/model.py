@@ -1,0 +1,89 @@
+"""Grants: what one system may ask of one interface, and what such a permission has to hold. Pure.
+
+Source: 国务院令第809号 20 (ground, use, scope, way, time), 25 (no wider use than was granted).
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from catalog_service.directory.contract import MASKS, Mistake, mistakes_in_networks
+from catalog_service.directory.model import Interface, Resource
+from runtime.errors import Refusal
+from wire import codes
+from wire.catalog import Grant
+
+PLAIN = "plain"
+LONGEST_PATTERN = 200
+MOST_FREE_REPEATS = 3
+_HOURS = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
+_ESCAPES_AND_CLASSES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
+_FREE_REPEAT = re.compile(r"[*+?]|\{\d*,\d*\}")
+_COSTLY = re.compile(r"\)[*+?{]|\(\?")
+
+
+def mistakes_in_grant(grant: Grant, interface: Interface, at: datetime) -> Iterator[Mistake]:
+    """What is wrong with a grant that is asked for at the moment `at`."""
+    yield from _fields(grant, interface)
+    yield from _masks(grant, interface)
+    yield from _case_pattern(grant.case_pattern)
+    yield from mistakes_in_networks(grant.networks)
+    hours = _HOURS.fullmatch(grant.hours)
+    if grant.hours and (hours is None or hours[1] == hours[2]):
+        yield "hours", "08:00-18:00, in Asia/Shanghai"
+    if grant.not_after and grant.not_after <= max(grant.not_before, at.timestamp()):
+        yield "not_after", "lies before the grant could be used"
+
+
+def _fields(grant: Grant, interface: Interface) -> Iterator[Mistake]:
+    """Default-deny: fields are named one by one; whole answers only where no field has a mask (design P5)."""
+    if not grant.fields:
+        yield "fields", "at least one field"
+    if grant.fields == ["*"]:
+        if interface.format == "json" and any(field.mask for field in interface.fields):
+            yield "fields", "the interface has masked fields: name the fields one by one"
+        return
+    if interface.format == "binary":
+        yield "fields", 'a binary answer is released whole: ["*"]'
+    known = {field.name for field in interface.fields}
+    for n, name in enumerate(grant.fields):
+        if name not in known:
+            yield f"fields/{n}", f"{name} is not a field of {interface.key}"
+        elif name in grant.fields[:n]:
+            yield f"fields/{n}", f"{name} is there more than once"
+
+
+def _masks(grant: Grant, interface: Interface) -> Iterator[Mistake]:
+    for name, mask in grant.masks.items():
+        if name not in grant.fields:
+            yield f"masks/{name}", "not among the granted fields"
+        if mask != PLAIN and mask not in MASKS:
+            yield f"masks/{name}", f"one of {', '.join(sorted(MASKS | {PLAIN}))}"
+
+
+def _case_pattern(pattern: str) -> Iterator[Mistake]:
+    """A pattern that compiles and can be matched in short time, whatever the case number: gateways run it per call."""
+    if len(pattern) > LONGEST_PATTERN:
+        yield "case_pattern", f"at most {LONGEST_PATTERN} characters"
+        return
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        yield "case_pattern", f"not a regular expression: {error}"
+        return
+    if re.search(r"\\[1-9]", pattern):
+        yield "case_pattern", "no references back to a group"
+    bare = _ESCAPES_AND_CLASSES.sub("x", pattern)
+    if _COSTLY.search(bare):
+        yield "case_pattern", "no repeated groups and no (?…)"
+    if len(_FREE_REPEAT.findall(bare)) > MOST_FREE_REPEATS:
+        yield "case_pattern", f"at most {MOST_FREE_REPEATS} repeats of unknown length"
+
+
+def check_shared(resource: Resource) -> None:
+    """Raise Refusal(NOT_SHARED) for a resource that may at most be verified against or compared with.
+
+    Source: 国务院令第809号 14-15 (不予共享), 云南 29 (核实、比对).
+    """
+    if resource.share.type == "none" and resource.share.mode == "query":
+        raise Refusal(codes.NOT_SHARED, f"resource {resource.code}", resource=resource.code)

@@ -1,0 +1,58 @@
+"""Everything as of one revision (wire.catalog.Snapshot), for the cold start of a gateway or an exchange.
+
+Read in one REPEATABLE READ transaction and sent as it is read: a million grants never stand in memory at once.
+"""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from catalog_service.directory import model
+from catalog_service.directory import store as directory
+from catalog_service.feed import store as feed
+from catalog_service.grants import store as grants
+from wire.catalog import Grant, System
+
+CHUNK_BYTES = 64 * 1024
+
+
+async def snapshot(database: AsyncEngine) -> AsyncIterator[bytes]:
+    """The JSON of a Snapshot, piece by piece."""
+    async with database.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        yield b'{"revision":%d' % await feed.head(connection)
+        for name, things in _parts(connection):
+            yield b',"%b":[' % name
+            async for piece in _joined(things):
+                yield piece
+            yield b"]"
+        yield b"}"
+
+
+def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[msgspec.Struct]]]:
+    return [
+        (b"departments", _published(directory.every_entry(connection, directory.department, model.Department))),
+        (b"systems", directory.every_entry(connection, directory.system, System)),
+        (b"interfaces", _published(directory.every_entry(connection, directory.interface, model.Interface))),
+        (b"grants", directory.every_entry(connection, grants.grants, Grant)),
+    ]
+
+
+async def _published(entries: AsyncIterator[model.Department | model.Interface]) -> AsyncIterator[msgspec.Struct]:
+    async for entry in entries:
+        yield entry.published()
+
+
+async def _joined(things: AsyncIterator[msgspec.Struct]) -> AsyncIterator[bytes]:
+    """JSON values with commas between, in pieces of about CHUNK_BYTES."""
+    piece = bytearray()
+    first = True
+    async for thing in things:
+        piece += b"" if first else b","
+        piece += msgspec.json.encode(thing)
+        first = False
+        if len(piece) >= CHUNK_BYTES:
+            yield bytes(piece)
+            piece.clear()
+    yield bytes(piece)

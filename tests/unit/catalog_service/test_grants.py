@@ -1,0 +1,151 @@
+"""What a grant has to hold."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from catalog_service.directory.model import Basis, Interface, Resource, Share
+from catalog_service.grants.model import check_shared, mistakes_in_grant
+from runtime.errors import Refusal
+from wire import codes
+from wire.catalog import Field, Grant, Operation
+
+NOON = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
+INTERFACE = Interface(
+    id="rsj-social-insurance",
+    version="v1",
+    provider="rsj",
+    resource="2039900100003/000001",
+    name="社会保险参保状态查询",
+    base_url="http://rsj.example",
+    networks=["10.0.0.0/8"],
+    operations=[Operation(method="GET", path="", target="/")],
+    fields=[Field(name="name", mask="name_first"), Field(name="pension"), Field(name="employer")],
+)
+UNMASKED = msgspec.structs.replace(INTERFACE, fields=[Field(name="pension")])
+BINARY = msgspec.structs.replace(INTERFACE, format="binary", fields=[Field(name="name", mask="drop")])
+GRANT = Grant(
+    id="g", revision=0, system="zjj-housing", department="zjj", interface="rsj-social-insurance/v1",
+    purpose="公租房资格审核", fields=["pension", "employer"],
+)  # fmt: skip
+
+
+def wrong(interface: Interface = INTERFACE, **changes: Any) -> list[str]:
+    """Paths of the mistakes in a grant that is good but for these members."""
+    return [path for path, _ in mistakes_in_grant(msgspec.structs.replace(GRANT, **changes), interface, NOON)]
+
+
+@pytest.mark.requirement("CAT-08")
+def test_fields_are_named_one_by_one() -> None:
+    assert wrong() == []
+    assert wrong(fields=[]) == ["fields"]
+    assert wrong(fields=["pension", "salary"]) == ["fields/1"]
+    assert wrong(fields=["pension", "pension"]) == ["fields/1"]
+    assert wrong(fields=["pension", "*"]) == ["fields/1"]
+    assert wrong(fields=["*", "*"]) == ["fields/0", "fields/1"]
+
+
+@pytest.mark.requirement("CAT-08")
+def test_whole_answers_only_where_nothing_is_masked() -> None:
+    assert wrong(fields=["*"]) == ["fields"]
+    assert wrong(UNMASKED, fields=["*"]) == []
+    assert wrong(BINARY, fields=["*"]) == []
+    assert "fields" in wrong(BINARY, fields=["name"])
+
+
+@pytest.mark.requirement("CAT-08")
+def test_masks_are_known_and_of_granted_fields() -> None:
+    assert wrong(fields=["name"], masks={"name": "plain"}) == []
+    assert wrong(fields=["name"], masks={"name": "drop"}) == []
+    assert wrong(fields=["name"], masks={"name": "blur"}) == ["masks/name"]
+    assert wrong(masks={"name": "plain"}) == ["masks/name"]
+    assert wrong(UNMASKED, fields=["*"], masks={"pension": "drop"}) == ["masks/pension"]
+
+
+@pytest.mark.parametrize("pattern", ["", r"YJ2026-\d{6}", r"[A-Z]{2}\d{4}-(\d+|[a-z]+)", r"\(x\)+[)*]", r"[]a]+\[b"])
+def test_ordinary_case_patterns_are_taken(pattern: str) -> None:
+    re.compile(pattern)
+    assert wrong(case_pattern=pattern) == []
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "(",
+        "[",
+        "*",
+        "a" * 201,
+        "(a+)+b",
+        "(a|a)*b",
+        "(a*)*",
+        r"(\d+){2,}",
+        r"(a)\1",
+        "(?=a)b",
+        "(?:a+)+",
+        "a*a*a*a*b",
+        "a?a?a?a?",
+        "a{0,9}b{1,}c*d+",
+        r"[\]](x+)+",
+        r"\\(x+)+",
+    ],
+)
+def test_patterns_that_could_stop_a_gateway_are_not(pattern: str) -> None:
+    assert "case_pattern" in wrong(case_pattern=pattern)
+
+
+def test_the_worst_pattern_that_is_taken_is_still_matched() -> None:
+    """Three free repeats over a long case number: done, not merely begun."""
+    pattern = r"\d*\d*\d*x"
+    assert wrong(case_pattern=pattern) == []
+    assert re.fullmatch(pattern, "1" * 128) is None
+
+
+@pytest.mark.parametrize(
+    ("hours", "good"),
+    [
+        ("08:00-18:00", True),
+        ("22:00-06:00", True),
+        ("08:00-08:00", False),
+        ("8:00-18:00", False),
+        ("08:00-24:00", False),
+        ("08:60-18:00", False),
+        ("٠٨:00-18:00", False),
+        ("08:00-18:00\n", False),
+    ],
+)
+def test_hours_are_a_window_of_the_day(hours: str, good: bool) -> None:
+    assert wrong(hours=hours) == ([] if good else ["hours"])
+
+
+def test_times_and_networks() -> None:
+    now = int(NOON.timestamp())
+    assert wrong(networks=["10.0.0.0/8", "10.0.0.1/8"]) == ["networks/1"]
+    assert wrong(not_after=now + 1) == []
+    assert wrong(not_after=now) == ["not_after"]
+    assert wrong(not_before=now + 10, not_after=now + 10) == ["not_after"]
+    assert wrong(not_before=now - 10) == []
+
+
+@pytest.mark.requirement("CAT-13")
+@pytest.mark.parametrize(
+    ("type_", "mode", "may"),
+    [
+        ("unconditional", "query", True),
+        ("conditional", "query", True),
+        ("none", "query", False),
+        ("none", "verify", True),
+        ("none", "compare", True),
+    ],
+)
+def test_what_is_not_shared_can_only_be_verified_or_compared(type_: Any, mode: Any, may: bool) -> None:
+    share = Share(type=type_, mode=mode, reason="法律禁止", legal_basis=[Basis(law="税收征收管理法")])
+    resource = Resource(code="3079900100009/000001", name="增值税", provider="swj", summary="…", share=share)
+    if may:
+        check_shared(resource)
+        return
+    with pytest.raises(Refusal) as refused:
+        check_shared(resource)
+    assert refused.value.code is codes.NOT_SHARED

@@ -1,0 +1,112 @@
+"""Clients, used assertions, outbox: the tables of schema `identity`, and statements named after what they mean."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, DateTime, LargeBinary, MetaData, Row, Table, Text, delete, select
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import Delete, Select
+
+from runtime.outbox import outbox_table
+
+SCHEMA = "identity"
+metadata = MetaData()
+client_table = Table(
+    "client",
+    metadata,
+    Column("client_id", Text, primary_key=True),
+    Column("department", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("keys", JSONB, nullable=False),
+    Column("secret_sha256", LargeBinary, nullable=True),
+    Column("registered_at", DateTime(timezone=True), nullable=False),
+    schema=SCHEMA,
+)
+used_assertion = Table(
+    "used_assertion",
+    metadata,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("expires_at", DateTime(timezone=True), nullable=False),
+    schema=SCHEMA,
+)
+outbox = outbox_table(metadata, SCHEMA)
+_CLIENT = [client_table.c[name] for name in ("client_id", "department", "scope", "method", "keys", "secret_sha256")]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """An information system (信息系统, 景德镇 7) as it is registered here.
+
+    keys           public JWKs, empty unless the method is private_key_jwt
+    secret_sha256  SHA-256 of the secret, None unless the method is client_secret_basic
+    """
+
+    id: str
+    department: str
+    scopes: frozenset[str]
+    method: str
+    keys: Sequence[dict[str, Any]]
+    secret_sha256: bytes | None = None
+
+    @property
+    def scope(self) -> str:
+        """The scopes as one text, in a fixed order."""
+        return " ".join(sorted(self.scopes))
+
+    # --- what Authlib asks of a client ---
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
+        return method == self.method
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "client_credentials"
+
+
+def _with_id(client_id: str) -> Select[Any]:
+    return select(*_CLIENT).where(client_table.c.client_id == client_id)
+
+
+def _client(row: Row[Any] | None) -> Client | None:
+    if row is None:
+        return None
+    return Client(row.client_id, row.department, frozenset(row.scope.split()), row.method, row.keys, row.secret_sha256)
+
+
+def find_client(transaction: Connection, client_id: str) -> Client | None:
+    """The client, or None; for Authlib's side of the bridge."""
+    return _client(transaction.execute(_with_id(client_id)).one_or_none())
+
+
+async def load_client(transaction: AsyncConnection, client_id: str, *, for_update: bool = False) -> Client | None:
+    """The client, or None; `for_update` keeps others from changing it until the end of the transaction."""
+    statement = _with_id(client_id).with_for_update() if for_update else _with_id(client_id)
+    return _client((await transaction.execute(statement)).one_or_none())
+
+
+async def save_client(transaction: AsyncConnection, client: Client, at: datetime) -> None:
+    """Register the client, or replace what was registered under its id."""
+    values = {
+        "department": client.department,
+        "scope": client.scope,
+        "method": client.method,
+        "keys": list(client.keys),
+        "secret_sha256": client.secret_sha256,
+        "registered_at": at,
+    }
+    statement = insert(client_table).values(client_id=client.id, **values)
+    await transaction.execute(statement.on_conflict_do_update(index_elements=["client_id"], set_=values))
+
+
+def use_assertion(transaction: Connection, digest: bytes, expires_at: datetime) -> bool:
+    """Whether this is the first use; a second user waits here until the first has committed."""
+    statement = insert(used_assertion).values(digest=digest, expires_at=expires_at)
+    return transaction.execute(statement.on_conflict_do_nothing(index_elements=["digest"])).rowcount == 1
+
+
+def forget_assertions(before: datetime) -> Delete:
+    """Rows of assertions that would be refused as expired anyway."""
+    return delete(used_assertion).where(used_assertion.c.expires_at < before)

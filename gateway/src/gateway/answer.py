@@ -1,0 +1,85 @@
+"""Answers as the consumer gets them: the provider's, with our headers, or a problem document of ours."""
+
+import hashlib
+import time
+
+from gateway.policy.model import Allow
+from relay.call import Call
+from runtime.errors import Refusal
+from runtime.problems import MEDIA_TYPE, language_of, problem
+from wire.calls import ReplyMessage
+from wire.catalog import Grant
+
+ALWAYS = b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+PASSED_ON = (b"etag", b"last-modified", b"content-language")
+"""Headers of the provider that reach the consumer; all others end here."""
+
+
+def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, bytes]:
+    """Status, body and header lines of a refusal. `record` is "" where nothing was recorded."""
+    code = refused.code
+    facts = {name: fact for name, fact in refused.facts.items() if name not in ("retry_after", "allow")}
+    language = language_of(call.headers.get(b"accept-language", b"").decode("latin-1"))
+    body = problem(code, language, refused.detail, record, facts)
+    lines = [b"content-type: " + MEDIA_TYPE.encode(), b"tongdao-fault: " + code.fault.encode()]
+    if record:
+        lines.append(b"tongdao-record: " + record.encode())
+    if code.status in (400, 401, 403) and code.name.startswith("token/"):
+        lines.append(b"www-authenticate: " + _challenge(refused))
+    if "retry_after" in refused.facts or code.status in (429, 503):
+        lines.append(b"retry-after: %d" % int(str(refused.facts.get("retry_after", 1))))
+    if "allow" in refused.facts:
+        lines.append(b"allow: " + str(refused.facts["allow"]).encode())
+    return code.status, body, ALWAYS + b"".join([line + b"\r\n" for line in lines])
+
+
+def _challenge(refused: Refusal) -> bytes:
+    """RFC 6750 section 3: no error code for a request that brought no token at all."""
+    words = {
+        "token/malformed": b', error="invalid_request"',
+        "token/invalid": b', error="invalid_token"',
+        "token/insufficient-scope": b', error="insufficient_scope", scope="call"',
+    }
+    return b'Bearer realm="tongdao"' + words.get(refused.code.name, b"")
+
+
+def provider_lines(
+    record: str, salt: bytes, digest: str, reply: ReplyMessage, passed: dict[bytes, bytes], timing: bytes
+) -> bytes:
+    """Header lines of the provider's answer as it leaves."""
+    lines = [
+        b"tongdao-record: " + record.encode(),
+        b"tongdao-request-hash: sha-256=%b;salt=%b" % (digest.encode(), salt.hex().encode()),
+        b"server-timing: " + timing,
+    ]
+    if reply.content_type:
+        lines.append(b"content-type: " + reply.content_type.encode("latin-1"))
+    lines += [name + b": " + passed[name] for name in PASSED_ON if name in passed]
+    return ALWAYS + b"".join([line + b"\r\n" for line in lines])
+
+
+def rate_lines(grant: Grant, burst: int, remaining: int) -> bytes:
+    """What is left of the grant's rate, in the form of the IETF draft on RateLimit fields."""
+    return b'ratelimit-policy: "grant";q=%d;w=1\r\nratelimit: "grant";r=%d;t=1\r\n' % (burst, remaining)
+
+
+def trace_line(call: Call) -> bytes:
+    trace = call.headers.get(b"traceparent", b"")
+    return b"traceparent: " + trace + b"\r\n" if trace else b""
+
+
+def timing(started: float, reply: ReplyMessage, hop_s: float) -> bytes:
+    """Server-Timing in milliseconds: all of it, the exchange's part, the provider's part."""
+    provider_ms = max(0, reply.answered_ms - reply.asked_ms)
+    total_ms = (time.monotonic() - started) * 1000
+    return b"gateway;dur=%.1f, exchange;dur=%.1f, provider;dur=%d" % (total_ms, hop_s * 1000, provider_ms)
+
+
+def fields_digest(names: list[str]) -> str:
+    """Digest of the list of fields that left: sorted names, one a line."""
+    return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest() if names else ""
+
+
+def streams(allowed: Allow) -> bool:
+    """Whether this interface passes bodies through as they come."""
+    return allowed.route.interface.format == "binary"

@@ -1,0 +1,148 @@
+"""The gateway's other lane: everything that is not a call, on FastAPI.
+
+`/oauth2/…` and `/.well-known/…` are passed to identity, `/api/catalog/…` and `/api/audit/…` to their services;
+`/api/explain` is answered here, because the gateway is the one that decides.
+"""
+
+import time
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import HTMLResponse, Response
+
+from gateway.handle import Gateway
+from gateway.policy.decide import explain
+from gateway.policy.model import Asked, Deny, Known
+from runtime.errors import Refusal
+from runtime.http import AsyncClient, HTTPError
+from runtime.problems import language_of
+from wire import codes, scopes
+from wire.tokens import AccessToken, Door
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+IN = ("accept", "accept-language", "authorization", "content-type", "if-none-match", "traceparent", "dpop")
+OUT = (
+    "allow", "cache-control", "content-type", "etag", "location", "pragma", "retry-after", "tongdao-fault",
+    "www-authenticate",
+)  # fmt: skip
+BODY_LIMIT_BYTES = 10 * 1024 * 1024
+
+
+def passing_router(routes: dict[str, tuple[AsyncClient, str]]) -> APIRouter:
+    """Routes whose requests go on to another service: public prefix -> (client, prefix there)."""
+    router = APIRouter(include_in_schema=False)
+    for prefix, (client, inner) in routes.items():
+        router.add_api_route(f"{prefix}/{{rest:path}}", _passing(client, prefix, inner), methods=METHODS)
+    return router
+
+
+def _passing(client: AsyncClient, prefix: str, inner: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a route
+    async def passing(request: Request) -> Response:
+        raw = request.scope["raw_path"].decode("ascii").removeprefix(prefix)
+        query = request.scope["query_string"].decode("latin-1")
+        return await pass_on(client, request, inner + raw + (f"?{query}" if query else ""))
+
+    return passing
+
+
+async def pass_on(client: AsyncClient, request: Request, target: str) -> Response:
+    """The other service's answer; the request is built anew from what may cross."""
+    body = await request.body()
+    if len(body) > BODY_LIMIT_BYTES:
+        raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=BODY_LIMIT_BYTES)
+    passed = {name: request.headers[name] for name in IN if name in request.headers}
+    try:
+        answer = await client.request(request.method, target, content=body, headers=passed)
+    except HTTPError as error:
+        raise Refusal(codes.SERVICE_UNREACHABLE, type(error).__name__, retry_after=1) from None
+    lines = {name: answer.headers[name] for name in OUT if name in answer.headers}
+    return Response(answer.content, answer.status_code, lines)
+
+
+def explain_router(gateway: Gateway, door: Door) -> APIRouter:
+    """`GET /api/explain?system=…&interface=id/v1`: would a call be allowed now, and which step says no."""
+    router = APIRouter()
+
+    @router.get("/api/explain")
+    async def explain_call(
+        request: Request,
+        caller: Annotated[AccessToken, Depends(door.needing())],
+        interface: str,
+        system: str = "",
+        method: str = "",
+        path: str = "",
+        case: str = "",
+        grant: str = "",
+    ) -> dict[str, object]:
+        """Every condition with its result; those who take part see their own, the authority everything."""
+        system = system or caller.client
+        known = gateway.catalog.known(system, interface)
+        _check_may_see(caller, system, known)
+        operation = known.route.interface.operations[0] if known.route and not method else None
+        asked = Asked(
+            system=system, interface=interface, method=operation.method if operation else method or "GET",
+            path=path or (_example_path(operation.path) if operation else ""), client=caller_address(request),
+            at=time.time(), grant=grant, case=case,
+        )  # fmt: skip
+        steps = explain(known, asked)
+        refused = next((step for _, step in steps if step is not None), None)
+        language = language_of(request.headers.get("accept-language", ""))
+        return {
+            "decision": refused.code.name if refused else "allow",
+            "system": system,
+            "interface": interface,
+            "steps": [_step(name, result, language) for name, result in steps],
+        }
+
+    return router
+
+
+def caller_address(request: Request) -> str:
+    return request.client.host if request.client else ""
+
+
+def _example_path(template: str) -> str:
+    """Variables stand for themselves: only the form of the path matters here."""
+    return template.replace("{", "").replace("}", "")
+
+
+def _check_may_see(caller: AccessToken, system: str, known: Known) -> None:
+    provider = known.route.interface.provider if known.route else ""
+    own = caller.client == system or (known.system is not None and caller.department == known.system.department)
+    if not own and caller.department != provider and scopes.GRANT_WRITE not in caller.scopes:
+        raise Refusal(codes.NOT_YOURS)
+
+
+def _step(name: str, result: Deny | None, language: str) -> dict[str, object]:
+    if result is None:
+        return {"step": name, "holds": True}
+    code = result.code
+    return {
+        **result.facts, "step": name, "holds": False, "code": code.name, "title": code.title(language),
+        "detail": result.detail, "remedy": code.remedy(language), "fault": code.fault, "rule": code.source,
+    }  # fmt: skip
+
+
+HOME_PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>通道 Tongdao</title>
+<style>body{font:16px/1.6 sans-serif;max-width:46em;margin:3em auto;padding:0 1em;color:#1d2b3a}
+code{background:#eef2f6;padding:.1em .3em}li{margin:.3em 0}</style>
+<h1>通道 Tongdao</h1><p>统一共享通道 · the unified sharing channel for government data</p><ul>
+<li><code>/x/{interface}/{version}</code> 调用接口 · call a granted interface</li>
+<li><code>/oauth2/token</code> 获取令牌 · get an access token
+(<a href="/.well-known/oauth-authorization-server">metadata</a>)</li>
+<li><code>/api/catalog/…</code> 目录与授权 · directory and grants (<a href="/api/catalog/docs">documentation</a>)</li>
+<li><code>/api/audit/records/{record}</code> 回执 · receipts (<a href="/api/audit/checkpoint">checkpoint</a>,
+<a href="/api/audit/key">key</a>)</li>
+<li><code>/api/explain?interface={interface}/{version}</code> 为何允许或拒绝 · why a call is allowed or refused
+(<a href="/docs">documentation</a>)</li></ul></html>"""
+
+
+def home_router() -> APIRouter:
+    """The page of addresses at `/`."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def home() -> HTMLResponse:
+        return HTMLResponse(HOME_PAGE)
+
+    return router

@@ -1,0 +1,107 @@
+"""The gateway's bill of materials: settings → clients → parts → one server with two lanes."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import FastAPI
+
+from gateway.admit import Admission
+from gateway.api import explain_router, home_router, passing_router
+from gateway.authenticate import Authenticator
+from gateway.forward import Forwarder
+from gateway.handle import PREFIX, Gateway, handle
+from gateway.record import Recorder
+from gateway.settings import Settings
+from gateway.snapshot import Catalog
+from gateway.strangers import Strangers
+from relay.protocol import call_protocol
+from relay.upstream import Upstream
+from runtime import http
+from runtime.env import load
+from runtime.errors import Refusal
+from runtime.logs import configure
+from runtime.server import make_app, serve
+from runtime.service_auth import ServiceKey
+from runtime.tasks import Tasks
+from wire import codes
+from wire.feed import FeedReader
+from wire.lease import RENEW_S
+from wire.tokens import Door, Keys, Verifier
+
+
+def upstream(url: str, connections: int) -> Upstream:
+    """A fast-lane pool to one of our own services."""
+    parts = urlsplit(url)
+    return Upstream(parts.hostname or "", parts.port or 80, connections=connections)
+
+
+def build(settings: Settings) -> tuple[FastAPI, type]:
+    """The application and the protocol class that hands calls to `handle`."""
+    key = ServiceKey.from_file(settings.service_secret_file, "gateway")
+    identity = http.client(settings.identity_url)
+    catalog_client = http.client(settings.catalog_url)
+    audit_client = http.client(settings.audit_url)
+
+    async def fetch_keys() -> dict[str, Any]:
+        keys: dict[str, Any] = (await identity.get("/oauth2/jwks")).raise_for_status().json()
+        return keys
+
+    verifier = Verifier(settings.public_url, settings.audience or settings.public_url, Keys(fetch_keys))
+    catalog = Catalog()
+    feed = FeedReader(http.client(settings.catalog_url), key, catalog)
+    to_audit = upstream(settings.audit_url, connections=4)
+    to_exchange = upstream(settings.exchange_url, connections=1024)
+    recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
+    gateway = Gateway(
+        authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
+        forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder),
+        max_staleness_s=settings.max_staleness_s, body_limit_bytes=settings.body_limit_bytes,
+    )  # fmt: skip
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = Tasks()
+        tasks.forever("feed", feed.follow)
+        tasks.every(RENEW_S, "lease", recorder.hold_lease)
+        tasks.every(0.1, "patience", recorder.give_up_late)
+        tasks.every(60, "strangers", gateway.strangers.record)
+        yield
+        await gateway.strangers.record()
+        await recorder.drain()
+        await tasks.stop()
+        to_audit.close()
+        to_exchange.close()
+
+    async def ready() -> None:
+        recorder.check()
+        if feed.age_s() > settings.max_staleness_s:
+            raise Refusal(codes.POLICY_STALE)
+
+    app = make_app("Tongdao gateway", lifespan, ready)
+    app.include_router(home_router())
+    app.include_router(explain_router(gateway, Door(verifier)))
+    app.include_router(
+        passing_router(
+            {
+                "/oauth2": (identity, "/oauth2"),
+                "/.well-known": (identity, "/.well-known"),
+                "/api/catalog": (catalog_client, ""),
+                "/api/audit": (audit_client, ""),
+            }
+        )
+    )
+    return app, call_protocol(PREFIX, partial(handle, gateway))
+
+
+def main() -> None:
+    settings = load(Settings)
+    configure(settings.instance, settings.log_level)
+    app, protocol = build(settings)
+    serve(app, settings.host, settings.port, protocol)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""The hop to the exchange: the question with its obligations, a deadline, and our signature under both."""
+
+import time
+from collections.abc import Callable
+
+from gateway.policy.model import Allow
+from relay.call import Call
+from relay.heads import request_head
+from relay.upstream import Answer, Broken, TimedOut, Unreachable, Upstream, UpstreamFault
+from runtime.errors import Refusal
+from runtime.service_auth import STREAMED, ServiceKey, digest_of
+from wire import codes, headers
+from wire.calls import CallMessage, ReplyMessage, reply_from_header, to_header
+
+GRACE_S = 1.0
+"""The exchange gets this much longer than the provider, to say what went wrong."""
+
+
+class Forwarder:
+    """Kept connections to the exchange."""
+
+    def __init__(self, upstream: Upstream, key: ServiceKey) -> None:
+        self._upstream = upstream
+        self._key = key
+
+    async def ask(
+        self, call: Call, record: str, allowed: Allow, body: bytes | None, seen: Callable[[bytes], None]
+    ) -> tuple[Answer, ReplyMessage]:
+        """The exchange's answer with its head read; raises Refusal.
+
+        body  None for a streamed one, whose parts are shown to `seen` on their way
+        """
+        interface = allowed.route.interface
+        target = f"/calls/{interface.id}/{interface.version}".encode()
+        message = to_header(self._message(call, record, allowed))
+        digest = STREAMED if body is None else digest_of(body)
+        lines = [
+            (headers.MESSAGE, message),
+            (headers.SERVICE, self._key.sign(b"POST", target, digest, message)),
+            (b"traceparent", call.headers.get(b"traceparent", b"")),
+        ]
+        head = request_head(b"POST", target, b"exchange", lines, call.length if body is None else len(body))
+        sent = call.parts(seen) if body is None else body
+        try:
+            answer = await self._upstream.send(head, sent, timeout_s=interface.timeout_s + GRACE_S)
+        except UpstreamFault as fault:
+            raise refusal_of(fault) from None
+        try:
+            return answer, reply_from_header(answer.headers[headers.MESSAGE])
+        except (KeyError, ValueError):
+            answer.discard()
+            raise Refusal(
+                codes.EXCHANGE_UNREACHABLE, f"the exchange answered {answer.status} without a message"
+            ) from None
+
+    def _message(self, call: Call, record: str, allowed: Allow) -> CallMessage:
+        grant = allowed.rule.grant
+        query = call.target.partition(b"?")[2]
+        return CallMessage(
+            call=record,
+            grant=grant.id,
+            grant_revision=grant.revision,
+            method=allowed.operation.method,
+            path=allowed.operation.path,
+            values=allowed.values,
+            query=query.decode("ascii"),
+            content_type=call.headers.get(b"content-type", b"").decode("latin-1"),
+            idempotency_key=call.headers.get(b"idempotency-key", b"").decode("latin-1"),
+            obligations=allowed.rule.obligations,
+            deadline_ms=int((time.time() + allowed.route.interface.timeout_s) * 1000),
+        )
+
+
+def refusal_of(fault: UpstreamFault) -> Refusal:
+    """What a failed hop means for the consumer."""
+    if isinstance(fault, TimedOut):
+        return Refusal(codes.EXCHANGE_TIMEOUT, str(fault))
+    if isinstance(fault, Unreachable | Broken) and not fault.sent:
+        return Refusal(codes.EXCHANGE_UNREACHABLE, str(fault))
+    return Refusal(codes.EXCHANGE_UNREACHABLE, f"{fault}; the call may have taken effect")

@@ -1,0 +1,310 @@
+"""One call, from the door to the door: READ THIS FIRST.
+
+    who is it → what does the catalog say → may it → not too fast → the question → intent in the log
+    → the exchange → outcome in the log → the answer
+
+Nothing is asked of a provider before the intent is committed, nothing is answered before the outcome is. A refusal of
+somebody we know is recorded like a success. Each step raises `Refusal` with its code; there is one place for each.
+"""
+
+import hashlib
+import os
+import time
+from dataclasses import dataclass
+
+import structlog
+
+from gateway import answer
+from gateway.admit import Admission, Usage, burst_of
+from gateway.authenticate import Authenticator
+from gateway.forward import Forwarder
+from gateway.policy.decide import decide
+from gateway.policy.model import Allow, Asked, Deny
+from gateway.record import Recorder
+from gateway.snapshot import Catalog
+from gateway.strangers import Strangers
+from relay.call import BodyTooLarge, Call, ClientGone
+from relay.strict import Rejected
+from relay.upstream import Answer, UpstreamFault
+from runtime.errors import Refusal
+from runtime.ids import uuid7
+from wire import codes, headers, scopes
+from wire.audit import CallLeaf, answer_digest, request_digest
+from wire.calls import ReplyMessage
+from wire.feed import FeedReader
+from wire.tokens import AccessToken
+
+log = structlog.get_logger()
+PREFIX = b"/x/"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The parts that a call passes through."""
+
+    authenticator: Authenticator
+    catalog: Catalog
+    feed: FeedReader
+    admission: Admission
+    recorder: Recorder
+    forwarder: Forwarder
+    strangers: Strangers
+    max_staleness_s: float
+    body_limit_bytes: int
+
+
+class Passage:
+    """One call on its way: what was asked, and what the log will say of it."""
+
+    __slots__ = ("at", "call", "digest", "leaf", "record", "salt", "started")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.at = time.time()
+        self.started = time.monotonic()
+        self.record = str(uuid7(int(self.at * 1000)))
+        self.salt = os.urandom(16)  # erasable: without it the digests say nothing
+        self.leaf = CallLeaf(
+            at_in=int(self.at * 1000), call=self.record, method=call.method.decode(), phase="denied",
+            department="", epoch=0, gateway="", interface="", path="", sequence=0, system="", version="",
+            trace=call.headers.get(b"traceparent", b"")[3:35].decode("latin-1"),
+        )  # fmt: skip
+        self.digest = hashlib.sha256(b"%b%b %b\n" % (self.salt, call.method, call.target))
+
+    def header(self, name: bytes) -> str:
+        return self.call.headers.get(name, b"").decode("latin-1")
+
+    def refuse(self, refused: Refusal, record: str) -> None:
+        """Answer with a problem document; nothing happens when the client has gone or was answered."""
+        self.call.answer(*answer.refusal(self.call, refused, record))
+
+
+async def handle(gateway: Gateway, call: Call) -> None:
+    """One call. Every way out of here has answered the client, or found it gone."""
+    passage = Passage(call)
+    try:
+        caller = await gateway.authenticator.caller(call, passage.at)
+    except Refusal as refused:
+        gateway.strangers.count(call.client, refused.code.name)
+        return passage.refuse(refused, record="")
+    try:
+        gateway.recorder.check()
+    except Refusal as unrecorded:
+        return passage.refuse(unrecorded, record="")
+    try:
+        allowed = permitted(gateway, passage, caller)
+        usage = gateway.admission.admit(allowed.rule.grant, passage.started)
+    except Refusal as refused:
+        return await deny(gateway, passage, refused)
+    try:
+        await carry_out(gateway, passage, allowed, usage)
+    except ClientGone:
+        log.info("call.client_gone", call=passage.record)
+    finally:
+        gateway.admission.leave(usage)
+    return None
+
+
+def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
+    """The decision; raises Refusal with its code."""
+    call, leaf = passage.call, passage.leaf
+    interface, version, path = destination(call.target)
+    leaf.system, leaf.department, leaf.case = caller.client, caller.department, passage.header(headers.CASE)[:128]
+    leaf.interface, leaf.version = interface[:128], version[:16]
+    if scopes.CALL not in caller.scopes:
+        raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.CALL}", scope=scopes.CALL)
+    if gateway.feed.age_s() > gateway.max_staleness_s:
+        raise Refusal(codes.POLICY_STALE, retry_after=1)
+    key = f"{interface}/{version}"
+    asked = Asked(
+        caller.client, key, leaf.method, path, call.client, passage.at,
+        passage.header(headers.GRANT), passage.header(headers.CASE), passage.header(headers.CONSENT),
+    )  # fmt: skip
+    decision = decide(gateway.catalog.known(caller.client, key), asked)
+    if isinstance(decision, Deny):
+        raise Refusal(decision.code, decision.detail, **decision.facts)
+    describe(leaf, decision)
+    return decision
+
+
+def destination(target: bytes) -> tuple[str, str, str]:
+    """Interface, version and the raw path below them of `/x/{interface}/{version}[/path][?query]`."""
+    interface, _, rest = target.partition(b"?")[0][len(PREFIX) :].decode("ascii").partition("/")
+    version, slash, path = rest.partition("/")
+    return interface, version, slash + path
+
+
+def describe(leaf: CallLeaf, allowed: Allow) -> None:
+    """What the log keeps of the decision."""
+    grant, interface = allowed.rule.grant, allowed.route.interface
+    leaf.department = grant.department
+    leaf.grant, leaf.grant_revision, leaf.purpose = grant.id, grant.revision, grant.purpose
+    leaf.provider, leaf.path, leaf.operation = interface.provider, allowed.operation.path, interface.operation_word
+    leaf.retention = interface.retention
+
+
+async def deny(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
+    """A refusal before the intent: recorded like a success, then answered."""
+    leaf = passage.leaf
+    leaf.phase, leaf.status, leaf.code, leaf.fault = (
+        "denied",
+        refused.code.status,
+        refused.code.name,
+        refused.code.fault,
+    )
+    leaf.at_ready = int(time.time() * 1000)
+    try:
+        await gateway.recorder.put(leaf, passage.salt)
+    except Refusal as unrecorded:
+        return passage.refuse(unrecorded, record="")
+    return passage.refuse(refused, passage.record)
+
+
+async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: Usage) -> None:
+    """The question, the intent, the exchange, the outcome, the answer."""
+    streamed = answer.streams(allowed)
+    try:
+        body = None if streamed else await question(gateway, passage)
+    except Refusal as refused:
+        return await deny(gateway, passage, refused)
+    try:
+        await intent(gateway, passage, body)
+    except Refusal as unrecorded:
+        return passage.refuse(unrecorded, record="")
+    asked = time.monotonic()
+    try:
+        reply_answer, reply = await gateway.forwarder.ask(
+            passage.call, passage.record, allowed, body, passage.digest.update
+        )
+        check_reply(passage.leaf, reply)
+        content = b"" if streamed else await reply_answer.body.read(gateway.body_limit_bytes)
+    except (UpstreamFault, BodyTooLarge) as fault:
+        return await conclude(gateway, passage, Refusal(codes.EXCHANGE_UNREACHABLE, str(fault)))
+    except Refusal as refused:
+        return await conclude(gateway, passage, refused)
+    lines = answer_lines(gateway, passage, allowed, usage, reply_answer, reply, time.monotonic() - asked)
+    if streamed:
+        return await stream(gateway, passage, reply_answer, reply, lines)
+    return await whole(gateway, passage, reply, content, lines)
+
+
+async def question(gateway: Gateway, passage: Passage) -> bytes:
+    """The body of a JSON call; raises Refusal (400, 408, 413, 415) or ClientGone."""
+    call = passage.call
+    try:
+        body = await call.read(gateway.body_limit_bytes)
+    except BodyTooLarge as large:
+        raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=large.limit) from None
+    except Rejected:
+        raise Refusal(codes.REQUEST_TIMEOUT) from None
+    if body and call.method in (b"GET", b"HEAD"):
+        raise Refusal(codes.UNEXPECTED_BODY, call.method.decode())
+    media_type = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if b"content-encoding" in call.headers or (body and media_type != b"application/json"):
+        raise Refusal(codes.UNSUPPORTED_BODY, media_type.decode("latin-1")[:80])
+    return body
+
+
+async def intent(gateway: Gateway, passage: Passage, body: bytes | None) -> None:
+    """Commit the intent; raises Refusal(AUDIT_UNAVAILABLE), and then leaves an outcome behind in case it arrived."""
+    leaf = passage.leaf
+    leaf.phase = "intent"
+    if body is not None:
+        leaf.request_bytes = len(body)
+        leaf.request_digest = request_digest(passage.salt, passage.call.method, passage.call.target, body)
+    try:
+        await gateway.recorder.put(leaf, passage.salt)
+    except Refusal as unrecorded:
+        close(leaf, unrecorded.code.status, unrecorded)
+        gateway.recorder.put(leaf, passage.salt)
+        raise
+
+
+def check_reply(leaf: CallLeaf, reply: ReplyMessage) -> None:
+    """Note what the exchange says; raises Refusal where it refused."""
+    leaf.at_provider_out, leaf.at_provider_in = reply.asked_ms, reply.answered_ms
+    if reply.code:
+        raise Refusal(codes.REGISTRY[reply.code], reply.detail, **reply.facts)
+    leaf.fields_returned, leaf.fields_masked = len(reply.fields), len(reply.masked)
+    leaf.fields_digest = answer.fields_digest(reply.fields)
+
+
+def close(leaf: CallLeaf, status: int, refused: Refusal | None) -> None:
+    """Turn the leaf into the outcome."""
+    leaf.phase, leaf.status, leaf.at_ready = "outcome", status, int(time.time() * 1000)
+    if refused is not None:
+        leaf.code, leaf.fault = refused.code.name, refused.code.fault
+
+
+async def conclude(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
+    """A refusal after the intent: the outcome is committed, then the refusal is answered."""
+    close(passage.leaf, refused.code.status, refused)
+    try:
+        await gateway.recorder.put(passage.leaf, passage.salt)
+    except Refusal:
+        refused = Refusal(codes.OUTCOME_UNRECORDED)
+    passage.refuse(refused, passage.record)
+
+
+async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content: bytes, lines: bytes) -> None:
+    """An answer that was read to its end: outcome, then answer."""
+    leaf = passage.leaf
+    leaf.answer_bytes, leaf.answer_digest = len(content), answer_digest(passage.salt, content)
+    close(leaf, reply.status, None)
+    try:
+        await gateway.recorder.put(leaf, passage.salt)
+    except Refusal:
+        return passage.refuse(Refusal(codes.OUTCOME_UNRECORDED), passage.record)
+    return passage.call.answer(reply.status, content, lines)
+
+
+async def stream(gateway: Gateway, passage: Passage, reply_answer: Answer, reply: ReplyMessage, lines: bytes) -> None:
+    """An answer that passes through: its last part is held back until the outcome is committed."""
+    call, leaf = passage.call, passage.leaf
+    digest = hashlib.sha256(passage.salt)
+    call.start(reply.status, lines, reply_answer.body.announced)
+    failed: Refusal | None = None
+    held = b""
+    try:
+        while chunk := await reply_answer.body.chunk():
+            await call.send(held)
+            digest.update(chunk)
+            leaf.answer_bytes += len(chunk)
+            held = chunk
+    except ClientGone:
+        reply_answer.discard()
+        failed = Refusal(codes.CLIENT_GONE)
+    except UpstreamFault as fault:
+        failed = Refusal(codes.PROVIDER_BROKEN_ANSWER, str(fault))
+    leaf.answer_digest, leaf.request_digest = digest.hexdigest(), passage.digest.hexdigest()
+    close(leaf, reply.status, failed)
+    try:
+        await gateway.recorder.put(leaf, passage.salt)
+    except Refusal as unrecorded:
+        failed = unrecorded
+    if failed is not None:
+        return call.abort()
+    await call.send(held)
+    return call.finish()
+
+
+def answer_lines(
+    gateway: Gateway,
+    passage: Passage,
+    allowed: Allow,
+    usage: Usage,
+    from_exchange: Answer,
+    reply: ReplyMessage,
+    hop_s: float,
+) -> bytes:
+    """The header lines of the provider's answer as it leaves."""
+    grant = allowed.rule.grant
+    remaining = gateway.admission.remaining(grant, usage, time.monotonic())
+    timing = answer.timing(passage.started, reply, hop_s)
+    return (
+        answer.provider_lines(
+            passage.record, passage.salt, passage.leaf.request_digest, reply, from_exchange.headers, timing
+        )
+        + answer.rate_lines(grant, burst_of(grant), remaining)
+        + answer.trace_line(passage.call)
+    )

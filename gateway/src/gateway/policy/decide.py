@@ -1,0 +1,45 @@
+"""May this call be made? Every condition in its order; the first refusal wins; no grant means no. Pure."""
+
+from gateway.policy import conditions
+from gateway.policy.model import Allow, Asked, Deny, GrantRule, Known
+
+BEFORE_THE_GRANT = (
+    conditions.system_is_registered,
+    conditions.system_in_good_standing,
+    conditions.interface_exists,
+    conditions.interface_in_good_standing,
+    conditions.operation_exists,
+)
+OF_THE_GRANT: tuple[conditions.GrantCondition, ...] = (
+    conditions.grant_in_good_standing,
+    conditions.grant_in_time,
+    conditions.grant_in_hours,
+    conditions.grant_in_network,
+    conditions.case_is_named,
+    conditions.subject_consents,
+)
+
+
+def decide(known: Known, asked: Asked) -> Allow | Deny:
+    """The decision; whoever is told "no" is told the first reason."""
+    for condition in BEFORE_THE_GRANT:
+        if (denied := condition(known, asked)) is not None:
+            return denied
+    rule = conditions.rule_of(known, asked)
+    if isinstance(rule, Deny):
+        return rule
+    for of_grant in OF_THE_GRANT:
+        if (denied := of_grant(rule, known, asked)) is not None:
+            return denied
+    assert known.route is not None  # noqa: S101  # interface_exists has seen it
+    return conditions.allow(rule, known.route, asked)
+
+
+def explain(known: Known, asked: Asked) -> list[tuple[str, Deny | None]]:
+    """Every step with its result, up to and including the grant's; the first `Deny` is what `decide` says."""
+    steps = [(condition.__name__, condition(known, asked)) for condition in BEFORE_THE_GRANT]
+    rule = conditions.rule_of(known, asked)
+    steps.append(("grant_is_held", rule if isinstance(rule, Deny) else None))
+    if isinstance(rule, GrantRule):
+        steps += [(of_grant.__name__, of_grant(rule, known, asked)) for of_grant in OF_THE_GRANT]
+    return steps

@@ -1,0 +1,98 @@
+"""What a decision is made of, and what it is: values only. Pure."""
+
+import ipaddress
+import re
+from dataclasses import dataclass
+from functools import cached_property
+
+from runtime.errors import Code
+from wire.calls import Obligations
+from wire.catalog import Department, Grant, Interface, Operation, System
+from wire.paths import Template
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Route:
+    """One version of an interface, ready to be matched."""
+
+    def __init__(self, interface: Interface) -> None:
+        self.interface = interface
+        self.operations = [(operation, Template(operation.path)) for operation in interface.operations]
+
+    def match(self, path: str) -> list[tuple[Operation, dict[str, str]]]:
+        """The operations at a raw path, whatever their method, with the values of their variables."""
+        matches = ((operation, template.match(path)) for operation, template in self.operations)
+        return [(operation, values) for operation, values in matches if values is not None]
+
+
+class GrantRule:
+    """A grant with its patterns compiled, when first needed."""
+
+    def __init__(self, grant: Grant) -> None:
+        self.grant = grant
+
+    @cached_property
+    def obligations(self) -> Obligations:
+        return Obligations(self.grant.fields, self.grant.masks)
+
+    @cached_property
+    def case(self) -> re.Pattern[str]:
+        return re.compile(self.grant.case_pattern)
+
+    @cached_property
+    def networks(self) -> list[Network]:
+        return [ipaddress.ip_network(network) for network in self.grant.networks]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the catalog says about this caller and this interface; None where it knows nothing."""
+
+    system: System | None
+    department: Department | None
+    route: Route | None
+    provider: Department | None
+    grants: list[GrantRule]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the call brings along. `at` is Unix seconds; empty strings where a header was not sent.
+
+    path  the raw path below /x/{interface}/{version}
+    """
+
+    system: str
+    interface: str
+    method: str
+    path: str
+    client: str
+    at: float
+    grant: str = ""
+    case: str = ""
+    consent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """Yes, by this grant, for this operation."""
+
+    rule: GrantRule
+    route: Route
+    operation: Operation
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """No, and why. `facts` are for the caller."""
+
+    code: Code
+    detail: str
+    facts: dict[str, object]
+
+
+def deny(code: Code, detail: str = "", **facts: object) -> Deny:
+    """A denial with its facts."""
+    return Deny(code, detail, facts)

@@ -1,0 +1,42 @@
+"""Settings of the gateway."""
+
+from pathlib import Path
+from typing import Annotated
+
+from annotated_types import Gt, Le
+from pydantic_settings import SettingsConfigDict
+
+from runtime.env import Settings as Base
+
+
+class Settings(Base):
+    """Prefix TONGDAO_GATEWAY_. Read once, in app.py; nothing else may import this module."""
+
+    model_config = SettingsConfigDict(env_prefix="TONGDAO_GATEWAY_")
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: int
+    """Port to listen on."""
+    log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
+    service_secret_file: Path
+    """File with the secret that the services of this installation share."""
+    public_url: str
+    """The address under which the world knows this door; also the issuer of tokens."""
+    audience: str = ""
+    """Audience that tokens must name; the public address where empty."""
+    identity_url: str
+    """Address of the identity service."""
+    catalog_url: str
+    """Address of the catalog service."""
+    exchange_url: str
+    """Address of the exchange service."""
+    audit_url: str
+    """Address of the audit service."""
+    instance: str = "gateway-1"
+    """Name of this process in the log; two that run at once need two names."""
+    max_staleness_s: Annotated[float, Gt(0), Le(300)] = 30.0
+    """Seconds without word from the catalog after which every call is refused."""
+    body_limit_bytes: Annotated[int, Gt(0), Le(100 * 1024 * 1024)] = 10 * 1024 * 1024
+    """Largest JSON body of a call, in and out."""

@@ -1,0 +1,92 @@
+"""The gateway's copy of the catalog: routes, systems and grants in memory, one look-up per call."""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gateway.policy.model import GrantRule, Known, Route
+from wire.catalog import Department, Entry, Grant, Interface, Snapshot, System
+
+
+class Catalog:
+    """What may be called by whom, as of the newest revision that was heard of."""
+
+    def __init__(self) -> None:
+        self._departments: dict[str, Department] = {}
+        self._systems: dict[str, System] = {}
+        self._routes: dict[str, Route] = {}
+        self._grants: dict[str, GrantRule] = {}
+        self._held: dict[tuple[str, str], list[GrantRule]] = {}
+
+    def known(self, system_id: str, interface: str) -> Known:
+        """Everything that a decision about this system and this interface ("id/v1") needs."""
+        system = self._systems.get(system_id)
+        route = self._routes.get(interface)
+        return Known(
+            system=system,
+            department=self._departments.get(system.department) if system else None,
+            route=route,
+            provider=self._departments.get(route.interface.provider) if route else None,
+            grants=self._held.get((system_id, interface), []),
+        )
+
+    # --- following the feed (wire.feed.Follower)
+    def replace(self, snapshot: Snapshot) -> None:
+        """Take everything anew."""
+        self._departments = {department.id: department for department in snapshot.departments}
+        self._systems = {system.id: system for system in snapshot.systems}
+        self._routes = {interface.key: Route(interface) for interface in snapshot.interfaces}
+        self._grants, self._held = {}, {}
+        for grant in snapshot.grants:
+            self._put_grant(grant)
+
+    def apply(self, entries: Sequence[Entry]) -> None:
+        """Take changes in their order; a newer body replaces the older one under the same id."""
+        for entry in entries:
+            put, remove = self._changes[entry.kind]
+            if entry.gone:
+                remove(self, entry.id)
+            else:
+                put(self, bytes(entry.body))
+
+    def _put_grant(self, grant: Grant) -> None:
+        self._remove_grant(grant.id)
+        rule = self._grants[grant.id] = GrantRule(grant)
+        self._held.setdefault((grant.system, grant.interface), []).append(rule)
+
+    def _remove_grant(self, grant_id: str) -> None:
+        rule = self._grants.pop(grant_id, None)
+        if rule is not None:
+            key = (rule.grant.system, rule.grant.interface)
+            self._held[key] = [held for held in self._held[key] if held is not rule]
+
+    def _put_department(self, body: bytes) -> None:
+        department = msgspec.json.decode(body, type=Department)
+        self._departments[department.id] = department
+
+    def _put_system(self, body: bytes) -> None:
+        system = msgspec.json.decode(body, type=System)
+        self._systems[system.id] = system
+
+    def _put_interface(self, body: bytes) -> None:
+        interface = msgspec.json.decode(body, type=Interface)
+        self._routes[interface.key] = Route(interface)
+
+    def _put_grant_body(self, body: bytes) -> None:
+        self._put_grant(msgspec.json.decode(body, type=Grant))
+
+    def _remove_department(self, key: str) -> None:
+        self._departments.pop(key, None)
+
+    def _remove_system(self, key: str) -> None:
+        self._systems.pop(key, None)
+
+    def _remove_route(self, key: str) -> None:
+        self._routes.pop(key, None)
+
+    _changes: dict[str, tuple[Callable[["Catalog", bytes], None], Callable[["Catalog", str], None]]] = {  # noqa: RUF012  # a table
+        "department": (_put_department, _remove_department),
+        "system": (_put_system, _remove_system),
+        "interface": (_put_interface, _remove_route),
+        "grant": (_put_grant_body, _remove_grant),
+    }

@@ -1,0 +1,137 @@
+"""The decision: every condition refuses for its own reason, and nothing but all of them together allows."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.policy.decide import decide, explain
+from gateway.policy.model import Allow, Asked, Deny, GrantRule, Known, Route
+from runtime.errors import Code
+from wire import codes
+from wire.catalog import Department, Field, Grant, Interface, Operation, State, System
+
+NOON = datetime(2026, 11, 20, 4, 0, tzinfo=UTC).timestamp()  # 12:00 in Shanghai
+SUSPENDED = State(standing="suspended", since="2026-11-19T08:00:00+00:00", by="dsjj", reason="超目的使用")
+INTERFACE = Interface(
+    id="gaj-vehicle-info", version="v1", provider="gaj", name="机动车登记信息查询", base_url="http://127.0.0.1:1/gaj",
+    networks=["127.0.0.0/8"], operations=[Operation(method="GET", path="/{plate}", target="/v1/vehicles/{plate}")],
+    fields=[Field(name="status"), Field(name="owner_name", mask="name_first")],
+)  # fmt: skip
+GRANT = Grant(
+    id="g1", revision=7, system="sthjj-emission", department="sthjj", interface="gaj-vehicle-info/v1",
+    purpose="排放监管", fields=["status"], case_pattern="YJ[0-9]{4}-[0-9]{6}", networks=["10.1.0.0/16"],
+    hours="08:00-18:00", not_before=int(NOON) - 100, not_after=int(NOON) + 100,
+)  # fmt: skip
+
+
+def known(grants: list[Grant] | None = None, interface: Interface | None = INTERFACE, **states: State) -> Known:
+    rules = [GrantRule(grant) for grant in ([GRANT] if grants is None else grants)]
+    return Known(
+        system=System(id="sthjj-emission", department="sthjj", name="监管系统", state=states.get("system", State())),
+        department=Department(id="sthjj", name="生态环境局", state=states.get("department", State())),
+        route=Route(interface) if interface else None,
+        provider=Department(id="gaj", name="公安局", state=states.get("provider", State())),
+        grants=rules,
+    )
+
+
+def asked(**changes: Any) -> Asked:
+    values: dict[str, Any] = {
+        "system": "sthjj-emission", "interface": "gaj-vehicle-info/v1", "method": "GET", "path": "/A1", "at": NOON,
+        "client": "10.1.2.3", "case": "YJ2026-000001",
+    }  # fmt: skip
+    return Asked(**{**values, **changes})
+
+
+def changed(thing: Any, **changes: Any) -> Any:
+    return msgspec.structs.replace(thing, **changes)
+
+
+def test_a_call_that_meets_every_condition_is_allowed_with_its_obligations() -> None:
+    decision = decide(known(), asked(path="/%E4%BA%91A12345"))
+    assert isinstance(decision, Allow)
+    assert decision.values == {"plate": "云A12345"}
+    assert decision.rule.obligations.fields == ["status"]
+
+
+REFUSALS: list[tuple[Code, Known, Asked]] = [
+    (codes.SYSTEM_UNKNOWN, Known(None, None, None, None, []), asked()),
+    (codes.SYSTEM_SUSPENDED, known(system=SUSPENDED), asked()),
+    (codes.DEPARTMENT_SUSPENDED, known(department=SUSPENDED), asked()),
+    (codes.UNKNOWN_INTERFACE, known(interface=None), asked()),
+    (codes.INTERFACE_SUSPENDED, known(interface=changed(INTERFACE, state=SUSPENDED)), asked()),
+    (codes.INTERFACE_SUSPENDED, known(provider=SUSPENDED), asked()),
+    (codes.UNKNOWN_OPERATION, known(), asked(path="/A1/more")),
+    (codes.METHOD_NOT_ALLOWED, known(), asked(method="POST")),
+    (codes.BAD_PATH, known(), asked(path="/%2e%2e")),
+    (codes.BAD_PATH, known(), asked(path="/a%2Fb")),
+    (codes.BAD_PATH, known(), asked(path="/a%252Fb")),
+    (codes.BAD_PATH, known(), asked(path="//A1")),
+    (codes.BAD_PATH, known(), asked(path="/%ff")),
+    (codes.GRANT_NONE, known([]), asked()),
+    (codes.GRANT_AMBIGUOUS, known([GRANT, changed(GRANT, id="g2")]), asked()),
+    (codes.GRANT_UNKNOWN, known(), asked(grant="g9")),
+    (codes.GRANT_SUSPENDED, known([changed(GRANT, state=SUSPENDED)]), asked()),
+    (codes.GRANT_REVOKED, known([changed(GRANT, state=State(standing="revoked"))]), asked()),
+    (codes.GRANT_NOT_YET, known(), asked(at=NOON - 101)),
+    (codes.GRANT_EXPIRED, known(), asked(at=NOON + 100)),
+    (codes.GRANT_HOURS, known([changed(GRANT, hours="13:00-18:00")]), asked()),
+    (codes.GRANT_HOURS, known([changed(GRANT, hours="22:00-06:00")]), asked()),
+    (codes.GRANT_NETWORK, known(), asked(client="10.2.0.1")),
+    (codes.CASE_MISSING, known(), asked(case="")),
+    (codes.CASE_MALFORMED, known(), asked(case="YJ2026-0000012")),
+    (codes.CONSENT_REQUIRED, known(interface=changed(INTERFACE, consent_required=True)), asked()),
+]
+
+
+@pytest.mark.requirement("GWY-01")
+@pytest.mark.parametrize(("code", "catalog", "question"), REFUSALS, ids=lambda value: getattr(value, "name", ""))
+def test_each_condition_refuses_with_its_own_code(code: Code, catalog: Known, question: Asked) -> None:
+    decision = decide(catalog, question)
+    assert isinstance(decision, Deny)
+    assert decision.code is code
+
+
+def test_a_suspension_says_by_whom_and_since_when() -> None:
+    decision = decide(known([changed(GRANT, state=SUSPENDED)]), asked())
+    assert isinstance(decision, Deny)
+    assert decision.facts == {"by": "dsjj", "since": "2026-11-19T08:00:00+00:00"}
+
+
+def test_of_several_grants_the_named_one_counts() -> None:
+    decision = decide(known([GRANT, changed(GRANT, id="g2")]), asked(grant="g2"))
+    assert isinstance(decision, Allow)
+    assert decision.rule.grant.id == "g2"
+
+
+def test_one_active_grant_beside_a_revoked_one_needs_no_naming() -> None:
+    decision = decide(known([changed(GRANT, id="old", state=State(standing="revoked")), GRANT]), asked())
+    assert isinstance(decision, Allow)
+
+
+def test_a_window_over_midnight_holds_on_both_sides() -> None:
+    night = known([changed(GRANT, hours="22:00-06:00", not_before=0, not_after=0)])
+    at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC).timestamp()  # 23:00 in Shanghai
+    assert isinstance(decide(night, asked(at=at)), Allow)
+    assert isinstance(decide(night, asked(at=at + 6 * 3600)), Allow)  # 05:00
+    assert isinstance(decide(night, asked(at=at + 7 * 3600)), Deny)  # 06:00
+
+
+@pytest.mark.requirement("GWY-02")
+@given(
+    case=st.sampled_from(["", "YJ2026-000001", "x"]),
+    client=st.sampled_from(["10.1.0.1", "192.0.2.1", "::1", "nonsense"]),
+    at=st.floats(NOON - 200, NOON + 200),
+    standing=st.sampled_from(["active", "suspended", "revoked"]),
+    path=st.sampled_from(["/A1", "", "/A1/", "/A%201"]),
+)
+def test_explain_and_decide_say_the_same(case: str, client: str, at: float, standing: Any, path: str) -> None:
+    catalog = known([changed(GRANT, state=State(standing=standing))])
+    question = asked(case=case, client=client, at=at, path=path)
+    first = next((step for _, step in explain(catalog, question) if step is not None), None)
+    decision = decide(catalog, question)
+    assert (first.code if first else None) is (decision.code if isinstance(decision, Deny) else None)

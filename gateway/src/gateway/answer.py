@@ -2,6 +2,7 @@
 
 import hashlib
 import time
+from functools import lru_cache
 
 from gateway.policy.model import Allow
 from relay.call import Call
@@ -75,7 +76,8 @@ def timing(started: float, reply: ReplyMessage, hop_s: float) -> bytes:
     return b"gateway;dur=%.1f, exchange;dur=%.1f, provider;dur=%d" % (total_ms, hop_s * 1000, provider_ms)
 
 
-def fields_digest(names: list[str]) -> str:
+@lru_cache(maxsize=4096)
+def fields_digest(names: tuple[str, ...]) -> str:
     """Digest of the list of fields that left: sorted names, one a line."""
     return hashlib.sha256("".join(f"{name}\n" for name in sorted(names)).encode()).hexdigest() if names else ""
 

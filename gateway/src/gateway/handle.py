@@ -226,7 +226,7 @@ def check_reply(leaf: CallLeaf, reply: ReplyMessage) -> None:
     if reply.code:
         raise Refusal(codes.REGISTRY[reply.code], reply.detail, **reply.facts)
     leaf.fields_returned, leaf.fields_masked = len(reply.fields), len(reply.masked)
-    leaf.fields_digest = answer.fields_digest(reply.fields)
+    leaf.fields_digest = answer.fields_digest(tuple(reply.fields))
 
 
 def close(leaf: CallLeaf, status: int, refused: Refusal | None) -> None:
@@ -284,8 +284,7 @@ async def stream(gateway: Gateway, passage: Passage, reply_answer: Answer, reply
         failed = unrecorded
     if failed is not None:
         return call.abort()
-    await call.send(held)
-    return call.finish()
+    return call.finish(held)
 
 
 def answer_lines(

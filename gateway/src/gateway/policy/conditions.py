@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-from gateway.policy.model import Allow, Asked, Deny, GrantRule, Known, Network, Route, deny
+from gateway.policy.model import Asked, Deny, GrantRule, Known, Network, Route, deny
 from runtime.errors import Code
 from wire import codes, paths
 from wire.catalog import Operation, State
@@ -69,13 +69,6 @@ def operation_of(route: Route, asked: Asked) -> tuple[Operation, dict[str, str]]
         return deny(codes.METHOD_NOT_ALLOWED, f"{asked.method} is not among {allow}", allow=allow)
     operations = [f"{operation.method} {operation.path or '/'}" for operation in route.interface.operations]
     return deny(codes.UNKNOWN_OPERATION, asked.interface, operations=operations)
-
-
-def operation_exists(known: Known, asked: Asked) -> Deny | None:
-    if known.route is None:
-        return None
-    found = operation_of(known.route, asked)
-    return found if isinstance(found, Deny) else None
 
 
 # --- by which grant -------------------------------------------------------------------------------------------------
@@ -154,9 +147,3 @@ def subject_consents(_rule: GrantRule, known: Known, _asked: Asked) -> Deny | No
     if known.route is not None and known.route.interface.consent_required:
         return deny(codes.CONSENT_REQUIRED, known.route.interface.key)
     return None
-
-
-def allow(rule: GrantRule, route: Route, asked: Asked) -> Allow | Deny:
-    """The decision once every condition holds."""
-    found = operation_of(route, asked)
-    return found if isinstance(found, Deny) else Allow(rule, route, *found)

@@ -8,7 +8,6 @@ BEFORE_THE_GRANT = (
     conditions.system_in_good_standing,
     conditions.interface_exists,
     conditions.interface_in_good_standing,
-    conditions.operation_exists,
 )
 OF_THE_GRANT: tuple[conditions.GrantCondition, ...] = (
     conditions.grant_in_good_standing,
@@ -25,19 +24,25 @@ def decide(known: Known, asked: Asked) -> Allow | Deny:
     for condition in BEFORE_THE_GRANT:
         if (denied := condition(known, asked)) is not None:
             return denied
+    assert known.route is not None  # noqa: S101  # interface_exists has seen it
+    found = conditions.operation_of(known.route, asked)
+    if isinstance(found, Deny):
+        return found
     rule = conditions.rule_of(known, asked)
     if isinstance(rule, Deny):
         return rule
     for of_grant in OF_THE_GRANT:
         if (denied := of_grant(rule, known, asked)) is not None:
             return denied
-    assert known.route is not None  # noqa: S101  # interface_exists has seen it
-    return conditions.allow(rule, known.route, asked)
+    return Allow(rule, known.route, *found)
 
 
 def explain(known: Known, asked: Asked) -> list[tuple[str, Deny | None]]:
     """Every step with its result, up to and including the grant's; the first `Deny` is what `decide` says."""
     steps = [(condition.__name__, condition(known, asked)) for condition in BEFORE_THE_GRANT]
+    if known.route is not None:
+        found = conditions.operation_of(known.route, asked)
+        steps.append(("operation_exists", found if isinstance(found, Deny) else None))
     rule = conditions.rule_of(known, asked)
     steps.append(("grant_is_held", rule if isinstance(rule, Deny) else None))
     if isinstance(rule, GrantRule):

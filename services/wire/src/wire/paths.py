@@ -39,7 +39,10 @@ class Template:
         if found is None:
             return None
         try:
-            return {name: unquote(value, errors="strict") for name, value in found.groupdict().items()}
+            return {
+                name: unquote(value, errors="strict") if "%" in value else value
+                for name, value in found.groupdict().items()
+            }
         except UnicodeDecodeError:
             raise BadPath("a value is not UTF-8") from None
 

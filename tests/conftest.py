@@ -5,9 +5,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["harness.postgres", "harness.platform"]
 REGISTER = tomllib.loads((Path(__file__).parent / "requirements.toml").read_text())
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")  # tests assert no times
 
 for name in [name for name in os.environ if name.startswith("TONGDAO_") or name == "DATABASE_URL"]:
     del os.environ[name]

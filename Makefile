@@ -1,0 +1,70 @@
+# Tongdao. Needs Python 3.11 or newer with pip, and make; everything else comes by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+LOCKS := $(wildcard requirements/*.lock)
+PROJECTS := $(wildcard */pyproject.toml services/*/pyproject.toml)
+PACKAGES := tlog runtime relay wire identity sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
+TREES := gateway catalog-service exchange-service audit-service services tests bench requirements/install.py
+T ?=
+ARGS ?=
+
+# Said in words that every Python understands.
+CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed, $(PYTHON) is " + sys.version.split()[0] + "; say which to use: make PYTHON=python3.11 ...")
+INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run demo fmt lint types arch test test-unit ci bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: .venv/.for-test ## everything that tests and linters need
+
+# What tests need contains what a run needs: once it is there, it stays.
+.venv/.for-run: $(LOCKS) $(PROJECTS) requirements/install.py
+	@if [ -e .venv/.for-test ]; then $(INSTALL) test && touch .venv/.for-test; else $(INSTALL) run; fi
+	@touch $@
+
+.venv/.for-test: $(LOCKS) $(PROJECTS) requirements/install.py
+	@$(INSTALL) test
+	@touch .venv/.for-run $@
+
+run: .venv/.for-run ## start everything and keep it running (ARGS="--port 8090 --home DIR")
+	@$(BIN)/tongdao up $(ARGS)
+
+demo: .venv/.for-run ## start on free ports, make one governed call, prove it, stop
+	@$(BIN)/tongdao demo $(ARGS)
+
+fmt: .venv/.for-test ## format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: .venv/.for-test ## style, format, dead code
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/vulture
+
+types: .venv/.for-test ## mypy, strict, on sources and tests
+	@$(BIN)/mypy $(PACKAGES:%=-p %)
+	@$(BIN)/mypy tests
+
+arch: .venv/.for-test ## who may import whom
+	@$(BIN)/lint-imports
+
+test: .venv/.for-test ## all tests, or T=path
+	@$(BIN)/pytest -q -n 2 --dist loadgroup $(T)
+
+test-unit: .venv/.for-test ## only what needs no process and no database
+	@$(BIN)/pytest -q tests/unit
+
+ci: lint types arch test ## what has to pass before a merge
+
+bench: .venv/.for-test ## governed calls per second on this machine
+	@$(BIN)/python bench/throughput.py $(ARGS)
+
+lock: ## choose versions anew: requirements/*.in -> *.lock
+	@$(INSTALL) lock
+
+clean: ## everything that was made here, except the data in var/
+	@rm -rf .venv .tools .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache dist
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,32 @@
+"""What several commands share: where the home is, and its gateway as seen by one of its clients."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.http import HTTPError, sync_client
+from tongdao_cli.governed import Consumer
+from tongdao_cli.home import DEFAULT, CannotStart, Home
+from tongdao_cli.keys import Secrets
+
+HomeOption = Annotated[Path, typer.Option("--home", envvar="TONGDAO_HOME", help="folder with everything that is kept")]
+DatabaseOption = Annotated[
+    str, typer.Option(envvar="DATABASE_URL", help="the home's own database otherwise; a role that may make schemas")
+]
+DEFAULT_HOME = DEFAULT
+
+
+@contextmanager
+def as_client(home: Home, name: str) -> Iterator[Consumer]:
+    """A client of the running gateway; raises CannotStart if there is none."""
+    gateway = home.running().get("gateway", "")
+    if not gateway:
+        raise CannotStart(f"nothing runs in {home.root}; start it with `tongdao up --home {home.root}`")
+    with sync_client(gateway, timeout_s=70) as client:
+        try:
+            yield Consumer(client, gateway, Secrets(home), name)
+        except HTTPError as error:
+            raise CannotStart(f"{gateway} does not answer ({error}); look into {home.logs}") from None

@@ -1,0 +1,53 @@
+"""`tongdao up`: everything runs until Ctrl-C."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from tongdao_cli import output
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption
+from tongdao_cli.home import Home, write_private
+
+PortOption = Annotated[int, typer.Option(min=1, max=65535, envvar="TONGDAO_PORT", help="port of the gateway")]
+ReadyFileOption = Annotated[Path | None, typer.Option(help="JSON file that is written when everything is ready")]
+
+
+def up(home: HomeOption = DEFAULT_HOME, port: PortOption = 8080, ready_file: ReadyFileOption = None) -> None:
+    """Start the whole platform, show one governed call, and keep it running until Ctrl-C."""
+    from tongdao_cli.up import run  # SQLAlchemy and Alembic take a second that other commands need not wait for
+
+    console = Console()
+    if ready_file and not Home(home).running():
+        ready_file.unlink(missing_ok=True)  # of a start that was killed
+    try:
+        run(_up(Home(home), port, ready_file, console))
+    except asyncio.CancelledError:
+        console.print("stopped")
+
+
+async def _up(home: Home, port: int, ready_file: Path | None, console: Console) -> None:
+    from tongdao_cli import story
+    from tongdao_cli.up import running
+
+    began = time.monotonic()
+    async with running(home, port, lambda text: console.print(f"{time.monotonic() - began:5.1f} s  {text}")) as there:
+        plan = there.plan
+        is_new = await there.beside(asyncio.to_thread(story.register, plan))
+        console.print(f"{time.monotonic() - began:5.1f} s  demo city {'registered' if is_new else 'is there'}")
+        output.shown(console, await there.beside(asyncio.to_thread(story.show, plan)), story.SHOWN_SYSTEM)
+        output.addresses(console, plan, there.supervisor.pids)
+        example = f"tongdao call scjgj-enterprise-base --path /91990100700100010D --home {home.root}"
+        console.print(f"\nTry: {example}", soft_wrap=True, highlight=False, markup=False)
+        console.print("Ctrl-C stops everything and keeps the data.")
+        there.announce()
+        try:
+            if ready_file:
+                write_private(ready_file, {**there.facts(), "ready_s": round(time.monotonic() - began, 2)})
+            await there.supervisor.watch()
+        finally:
+            if ready_file:
+                ready_file.unlink(missing_ok=True)

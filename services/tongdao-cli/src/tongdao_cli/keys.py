@@ -1,0 +1,94 @@
+"""Secrets of a home: made when first asked for, never replaced, readable by their owner alone."""
+
+import json
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from joserfc.jwk import ECKey, KeySet, OKPKey
+
+from tlog.checkpoint import format_vkey
+from tongdao_cli.home import CannotStart, Home
+
+ORIGIN = "yunjiang.example/log1"
+"""Name of the log of every home; its key tells homes apart."""
+OPERATOR = "platform-operator"
+SCHEMAS = ("identity", "catalog", "audit")
+
+
+class Secrets:
+    """The files below DIR/secrets."""
+
+    def __init__(self, home: Home) -> None:
+        self._folder = home.secrets
+        self.service = self._folder / "service.secret"
+        self.identity_signing = self._folder / "identity-signing.jwks.json"
+        self.operator = self._folder / "operator.jwk.json"
+        self.operator_public = self._folder / "operator.public.jwks.json"
+        self.audit_signing = self._folder / "audit-signing.pem"
+
+    def make(self) -> None:
+        """Make what is missing."""
+        self._once(self.service, secrets.token_hex(32))
+        self._once(self.identity_signing, json.dumps({"keys": [_new_key()]}))
+        self._once(self.operator, json.dumps(_new_key()))
+        self._once(self.operator_public, json.dumps({"keys": [public(read_key(self.operator))]}))
+        self._once(self.audit_signing, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
+        for schema in SCHEMAS:
+            self._once(self._folder / f"role-{schema}.password", secrets.token_urlsafe(24))
+
+    def password(self, schema: str) -> str:
+        """Password of the log-in role of one service."""
+        return (self._folder / f"role-{schema}.password").read_text()
+
+    def system_file(self, system: str) -> Path:
+        """Where the private key of an information system of this home lies."""
+        return self._folder / "systems" / f"{system}.jwk.json"
+
+    def system(self, system: str) -> dict[str, Any]:
+        """Private key of a demo system, made when first asked for."""
+        file = self.system_file(system)
+        file.parent.mkdir(mode=0o700, exist_ok=True)
+        self._once(file, json.dumps(_new_key()))
+        return read_key(file)
+
+    def key_of(self, client: str) -> dict[str, Any]:
+        """Private key of a client that has one here; raises CannotStart naming those that have."""
+        file = self.operator if client == OPERATOR else self.system_file(client)
+        if Path(client).name != client or not file.exists():
+            known = sorted(path.name.removesuffix(".jwk.json") for path in file.parent.glob("*.jwk.json"))
+            raise CannotStart(f"no key of {client} in {file.parent}; there are: {', '.join(known) or 'none'}")
+        return read_key(file)
+
+    def vkey(self) -> str:
+        """The log's public key, from this home's own signing key and not from anything that was received."""
+        if not self.audit_signing.exists():
+            raise CannotStart(f"{self.audit_signing} does not exist; start it once with `tongdao up`")
+        return format_vkey(ORIGIN, OKPKey.import_key(self.audit_signing.read_bytes()).public_key)  # type: ignore[arg-type]
+
+    def _once(self, file: Path, content: str) -> None:
+        if file.exists():
+            return
+        beside = file.with_name(f".{file.name}.new")
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as out:
+            out.write(content)
+        beside.replace(file)
+
+
+def public(key: dict[str, Any]) -> dict[str, Any]:
+    """The public half of a JWK, with its key id."""
+    return KeySet.import_key_set({"keys": [key]}).as_dict(private=False)["keys"][0]
+
+
+def read_key(file: Path) -> dict[str, Any]:
+    """A JWK from a file."""
+    key: dict[str, Any] = json.loads(file.read_text())
+    return key
+
+
+def _new_key() -> dict[str, Any]:
+    key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
+    return dict(key.as_dict(private=True))

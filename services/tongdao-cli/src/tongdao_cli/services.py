@@ -1,0 +1,130 @@
+"""Every program of a home: what it is called, how it is started, which settings it gets, when it is ready."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from runtime.http import AsyncClient, HTTPError
+from tongdao_cli.home import Home
+from tongdao_cli.keys import ORIGIN, Secrets
+from tongdao_cli.supervisor import Program
+
+SCHEMA_OF = {"identity": "identity", "catalog_service": "catalog", "audit_service": "audit"}
+"""Packages with a database schema of their own."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One of our programs. `prefix` is that of its settings."""
+
+    name: str
+    package: str
+    prefix: str
+
+
+SAMPLE = Service("sample-providers", "sample_providers", "TONGDAO_SAMPLE_")
+SERVICES = (
+    Service("audit-service", "audit_service", "TONGDAO_AUDIT_"),
+    Service("identity", "identity", "TONGDAO_IDENTITY_"),
+    Service("catalog-service", "catalog_service", "TONGDAO_CATALOG_"),
+    Service("exchange-service", "exchange_service", "TONGDAO_EXCHANGE_"),
+    Service("gateway", "gateway", "TONGDAO_GATEWAY_"),
+)
+"""In the order in which they need each other; stopped the other way round."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where everything of one start is. `database_url` is that of a role that may create schemas and roles."""
+
+    home: Home
+    secrets: Secrets
+    ports: Mapping[str, int]
+    database_url: str
+
+    def url(self, name: str) -> str:
+        """Address of one program, without a path."""
+        return f"{'postgresql' if name == 'postgres' else 'http'}://127.0.0.1:{self.ports[name]}"
+
+    def role_url(self, schema: str) -> str:
+        """The database as one service's log-in role."""
+        return with_login(self.database_url, f"tongdao_{schema}", self.secrets.password(schema))
+
+
+def with_login(url: str, user: str, password: str) -> str:
+    """The same database address with another user."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{place}"))
+
+
+def settings(plan: Plan, name: str) -> dict[str, str | Path]:
+    """What one program has to be told, without its prefix (see each service's settings.py)."""
+    gateway = plan.url("gateway")
+    audit, identity, catalog = plan.url("audit-service"), plan.url("identity"), plan.url("catalog-service")
+    secrets = plan.secrets
+    own: dict[str, dict[str, str | Path]] = {
+        "sample-providers": {},
+        "audit-service": {
+            "database_url": plan.role_url("audit"), "issuer": gateway, "audience": gateway,
+            "identity_url": identity, "origin": ORIGIN,
+            "signing_key_file": secrets.audit_signing, "published_file": plan.home.published / "checkpoint",
+        },
+        "identity": {
+            "database_url": plan.role_url("identity"), "issuer": gateway, "audit_url": audit,
+            "signing_keys_file": secrets.identity_signing, "operator_jwks_file": secrets.operator_public,
+        },
+        "catalog-service": {
+            "database_url": plan.role_url("catalog"), "issuer": gateway, "identity_url": identity, "audit_url": audit,
+        },
+        "exchange-service": {
+            "catalog_url": catalog, "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
+        },
+        "gateway": {
+            "public_url": gateway, "identity_url": identity, "catalog_url": catalog, "audit_url": audit,
+            "exchange_url": plan.url("exchange-service"),
+        },
+    }  # fmt: skip
+    shared: dict[str, str | Path] = {"host": "127.0.0.1", "port": str(plan.ports[name])}
+    if name != SAMPLE.name:
+        shared["service_secret_file"] = secrets.service
+    return shared | own[name]
+
+
+def _platform_ports(plan: Plan) -> str:
+    """Ports on which no provider can be: ours. A list as the environment has it, JSON."""
+    return json.dumps(sorted(port for name, port in plan.ports.items() if name != SAMPLE.name))
+
+
+def environment(service: Service, told: Mapping[str, str | Path]) -> dict[str, str]:
+    """Ours, without what is meant for others; the person's own TONGDAO_… of this service stand where we say nothing."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name != "DATABASE_URL" and (not name.startswith("TONGDAO_") or name.startswith(service.prefix))
+    }
+    return kept | {service.prefix + name.upper(): str(value) for name, value in told.items()}
+
+
+def program(service: Service, plan: Plan, health: AsyncClient) -> Program:
+    """One of our programs, ready when its /health/ready says so."""
+    address = plan.url(service.name) + "/health/ready"
+
+    async def ready() -> bool:
+        try:
+            return (await health.get(address)).status_code == 200
+        except HTTPError:
+            return False
+
+    return Program(
+        name=service.name,
+        command=[sys.executable, "-m", f"{service.package}.app"],
+        environment=environment(service, settings(plan, service.name)),
+        ready=ready,
+        stop_signal=signal.SIGTERM,
+    )

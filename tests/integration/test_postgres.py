@@ -2,6 +2,7 @@
 
 import asyncpg
 import pytest
+
 from harness.postgres import Cluster
 
 pytestmark = pytest.mark.anyio

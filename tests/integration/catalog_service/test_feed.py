@@ -65,7 +65,7 @@ async def test_twenty_writers_leave_no_gap_and_nobody_sees_one(database: Databas
     done = asyncio.Event()
 
     async def write(writer: int, journal: Journal) -> None:
-        chance = random.Random(writer)  # noqa: S311  # which transactions are undone
+        chance = random.Random(writer)  # which transactions are undone
         for n in range(6):
             with suppress(Undone):
                 async with journal.change(ACTOR) as change:
@@ -237,7 +237,7 @@ async def test_any_snapshot_and_the_feed_after_it_give_the_newest_snapshot(catal
     taken: list[Snapshot] = [await catalog.snapshot()]
 
     async def write(seed: int) -> None:
-        chance = random.Random(seed)  # noqa: S311  # which changes are made
+        chance = random.Random(seed)  # which changes are made
         for _ in range(20):
             await any_change(catalog, chance, grants)
 

@@ -1,0 +1,74 @@
+"""Departments' systems made for one test: registered, keyed and granted through the public APIs."""
+
+import time
+from typing import Any
+
+from joserfc import jwk
+
+from harness.platform import Platform
+from runtime.http import Client, Response
+from tongdao_cli.keys import OPERATOR
+from wire.assertions import fetch_token
+from wire.scopes import CALL
+
+WIDE = {"rate_per_s": 1000.0, "burst": 1000, "max_in_flight": 1000}
+
+
+class Authority:
+    """The platform's operator at the public APIs."""
+
+    def __init__(self, platform: Platform, client: Client) -> None:
+        self._client = client
+        self._gateway = platform.gateway
+        with platform.consumer(OPERATOR) as operator:
+            self._headers = {"Authorization": f"Bearer {operator.token()}"}
+
+    def send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The answer's body; fails the test when it was refused."""
+        answer = self._client.request(method, path, json=body, headers=self._headers)
+        assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json()) if answer.content else {}
+
+    def system(self, name: str, department: str) -> "Member":
+        """A new information system with a key of its own."""
+        key = jwk.ECKey.generate_key("P-256", {"kid": f"{name}-1", "use": "sig", "alg": "ES256"})
+        self.send("PUT", f"/api/catalog/systems/{name}", {"department": department, "name": f"系统 {name}"})
+        public = {"keys": [key.as_dict(private=False)]}
+        client = {"department": department, "scope": CALL, "method": "private_key_jwt", "jwks": public}
+        self.send("PUT", f"/oauth2/clients/{name}", client)
+        return Member(self._gateway, self._client, name, key.as_dict(private=True))
+
+    def grant(self, system: str, interface: str, fields: list[str], **changes: Any) -> str:
+        """Id of a new grant without limits that matter."""
+        body = {"system": system, "interface": interface, "fields": fields, "purpose": "检验", **WIDE, **changes}
+        return str(self.send("POST", "/api/catalog/grants", body)["id"])
+
+
+class Member:
+    """One system at the gateway."""
+
+    def __init__(self, gateway: str, client: Client, name: str, key: dict[str, Any]) -> None:
+        self._gateway = gateway
+        self._client = client
+        self.name = name
+        self.key = key
+
+    def token(self) -> str:
+        return fetch_token(self._client, self._gateway, self.name, self.key)
+
+    def headers(self, **more: str) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token()}", **more}
+
+    def call(self, method: str, path: str, headers: dict[str, str] | None = None, **arguments: Any) -> Response:
+        """Ask below /x/."""
+        return self._client.request(method, f"/x/{path}", headers={**self.headers(), **(headers or {})}, **arguments)
+
+
+def wait_until_known(
+    member: Member, method: str, path: str, headers: dict[str, str] | None = None, **arguments: Any
+) -> None:
+    """The gateway and the exchange learn of a change within a second; this is patience for a busy machine."""
+    deadline = time.monotonic() + 15
+    while (answer := member.call(method, path, headers, **arguments)).status_code in (403, 404):
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.1)

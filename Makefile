@@ -4,7 +4,6 @@ BIN := .venv/bin
 LOCKS := $(wildcard requirements/*.lock)
 PROJECTS := $(wildcard */pyproject.toml services/*/pyproject.toml)
 PACKAGES := tlog runtime relay wire identity sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
-TREES := gateway catalog-service exchange-service audit-service services tests bench requirements/install.py
 T ?=
 ARGS ?=
 
@@ -13,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit ci bench lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit ci bench docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -1,0 +1,19 @@
+"""Request heads, always built anew: nothing of a caller's head is copied unless it is named here or by the service."""
+
+from collections.abc import Iterable
+
+
+def request_head(
+    method: bytes, target: bytes, host: bytes, lines: Iterable[tuple[bytes, bytes]], length: int | None
+) -> bytes:
+    """A request head. `length` is the body's size in bytes, None for a streamed one (chunked)."""
+    framing = b"transfer-encoding: chunked\r\n" if length is None else b"content-length: %d\r\n" % length
+    if length == 0 and method in (b"GET", b"HEAD", b"DELETE"):
+        framing = b""
+    fields = b"".join([b"%b: %b\r\n" % line for line in lines])
+    return b"%b %b HTTP/1.1\r\nhost: %b\r\n%b%b\r\n" % (method, target, host, fields, framing)
+
+
+def chunked(chunk: bytes) -> bytes:
+    """One chunk of a streamed body; the empty one is the last."""
+    return b"%x\r\n%b\r\n" % (len(chunk), chunk) if chunk else b"0\r\n\r\n"

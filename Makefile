@@ -61,6 +61,9 @@ ci: lint types arch test ## what has to pass before a merge
 bench: .venv/.for-test ## governed calls per second on this machine
 	@$(BIN)/python bench/throughput.py $(ARGS)
 
+docs: .venv/.for-test ## renew the pages that are made from the code
+	@$(BIN)/python docs/write.py
+
 lock: ## choose versions anew: requirements/*.in -> *.lock
 	@$(INSTALL) lock
 

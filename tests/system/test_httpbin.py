@@ -1,7 +1,9 @@
 """A provider that nobody here wrote: httpbin, registered like any other, called with every method, and streamed."""
 
+import asyncio
 import hashlib
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -10,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote
 
+import asyncpg
 import pytest
 
 from harness.members import Authority, Member, wait_until_known
@@ -147,3 +150,30 @@ def check_digest(platform: Platform, record: str, content: bytes) -> None:
     salt = bytes.fromhex(json.loads(json.dumps(receipt))["records"][-1]["salt"])
     assert leaf["answer_digest"] == hashlib.sha256(salt + content).hexdigest()
     assert leaf["answer_bytes"] == len(content)
+
+
+@pytest.mark.requirement("EXC-23")
+def test_a_client_that_leaves_in_the_middle_of_its_body_leaves_no_intent_open(
+    platform: Platform, member: Member
+) -> None:
+    host, _, port = platform.gateway.removeprefix("http://").partition(":")
+    head = f"POST /x/httpbin-stream/v1 HTTP/1.1\r\nhost: {host}\r\ncontent-length: 1000000\r\n"
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(f"{head}authorization: Bearer {member.token()}\r\n\r\n".encode() + b"x" * 1000)
+        time.sleep(0.5)
+    assert asyncio.run(newest_outcome(platform, member.name))["code"] == "request/client-gone"
+
+
+async def newest_outcome(platform: Platform, system: str) -> dict[str, Any]:
+    """The system's newest outcome, once no intent of the gateway is open."""
+    connection = await asyncpg.connect(platform.database_url)
+    deadline = time.monotonic() + 20
+    while await connection.fetchval(
+        "SELECT (SELECT count(*) FROM audit.batch) + (SELECT count(*) FROM audit.open_call)"
+    ):
+        assert time.monotonic() < deadline, "an intent stayed open"
+        await asyncio.sleep(0.1)
+    rows = await connection.fetch("SELECT body FROM audit.leaf ORDER BY leaf_index DESC LIMIT 50")
+    await connection.close()
+    leaves = (json.loads(row["body"]) for row in rows)
+    return next(leaf for leaf in leaves if leaf.get("system") == system and leaf.get("phase") == "outcome")

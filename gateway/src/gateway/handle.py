@@ -99,7 +99,12 @@ async def handle(gateway: Gateway, call: Call) -> None:
     try:
         await carry_out(gateway, passage, allowed, usage)
     except ClientGone:
-        log.info("call.client_gone", call=passage.record)
+        await break_off(gateway, passage, Refusal(codes.CLIENT_GONE))
+    except Rejected as rejected:
+        await break_off(gateway, passage, Refusal(codes.REQUEST_TIMEOUT, rejected.reason))
+    except Exception:
+        log.exception("call.crashed", call=passage.record)
+        await break_off(gateway, passage, Refusal(codes.BROKEN))
     finally:
         gateway.admission.leave(usage)
     return None
@@ -179,6 +184,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: U
         check_reply(passage.leaf, reply)
         content = b"" if streamed else await reply_answer.body.read(gateway.body_limit_bytes)
     except (UpstreamFault, BodyTooLarge) as fault:
+        reply_answer.discard()
         return await conclude(gateway, passage, Refusal(codes.EXCHANGE_UNREACHABLE, str(fault)))
     except Refusal as refused:
         return await conclude(gateway, passage, refused)
@@ -244,6 +250,14 @@ async def conclude(gateway: Gateway, passage: Passage, refused: Refusal) -> None
     except Refusal:
         refused = Refusal(codes.OUTCOME_UNRECORDED)
     passage.refuse(refused, passage.record)
+
+
+async def break_off(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
+    """The call ended in no orderly way: an intent must not stay open, nor the client without a word."""
+    if passage.leaf.phase == "intent":
+        await conclude(gateway, passage, refused)
+    elif not passage.call.answered:
+        passage.refuse(refused, record="")
 
 
 async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content: bytes, lines: bytes) -> None:

@@ -84,7 +84,7 @@ def main() -> None:
     settings = env.load(Settings)
     logs.configure("audit", settings.log_level)
     app, handle = build(settings, client(settings.identity_url))
-    serve(app, settings.host, settings.port, http=call_protocol(prefix=b"/batches", handle=handle))
+    serve(app, settings.host, settings.port, call_protocol(b"/batches", handle), root_path="/api/audit")
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ def main() -> None:
     settings = load(Settings)
     logs.configure("catalog", settings.log_level)
     app = create(settings, http.client(settings.identity_url), http.client(settings.audit_url))
-    serve(app, settings.host, settings.port)
+    serve(app, settings.host, settings.port, root_path="/api/catalog")
 
 
 if __name__ == "__main__":

@@ -98,10 +98,10 @@ async def handle(gateway: Gateway, call: Call) -> None:
         return await deny(gateway, passage, refused)
     try:
         await carry_out(gateway, passage, allowed, usage)
-    except ClientGone:
-        await break_off(gateway, passage, Refusal(codes.CLIENT_GONE))
     except Rejected as rejected:
         await break_off(gateway, passage, Refusal(codes.REQUEST_TIMEOUT, rejected.reason))
+    except ClientGone:
+        await break_off(gateway, passage, Refusal(codes.CLIENT_GONE))
     except Exception:
         log.exception("call.crashed", call=passage.record)
         await break_off(gateway, passage, Refusal(codes.BROKEN))

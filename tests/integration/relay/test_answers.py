@@ -190,7 +190,7 @@ async def test_bytes_behind_an_answer_never_reach_the_next_caller(behind: bytes,
             await line.say(behind)
         return await always_ok(line)
 
-    async with pool(script, connections=1) as (upstream, _):
+    async with pool(script, connections=1) as (upstream, it):
         try:
             answer = await upstream.send(GET, timeout_s=5)
             assert await answer.body.read(100) == b"canary"
@@ -202,3 +202,4 @@ async def test_bytes_behind_an_answer_never_reach_the_next_caller(behind: bytes,
             head = request_head(b"POST", b"/", b"origin", [], len(mine))
             answer = await upstream.send(head, mine, timeout_s=5)
             assert await answer.body.read(100) == mine
+        assert len(it.lines) == (1 if at_once and behind == b"\r\n" else 2)

@@ -77,6 +77,48 @@ async def test_a_request_is_repeated_once_and_not_twice() -> None:
         assert len(it.lines) == 2
 
 
+async def test_a_new_connection_that_ends_without_an_answer_is_not_repeated() -> None:
+    """It was not closed before the request: the origin has seen it."""
+
+    async def script(line: Line) -> None:
+        await line.request()
+
+    async with pool(script) as (upstream, it):
+        with pytest.raises(Broken) as broken:
+            await ask(upstream, repeatable=True)
+        assert broken.value.sent
+        assert len(it.lines) == 1
+
+
+async def test_a_request_whose_answer_had_begun_is_not_repeated() -> None:
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.say(OK)
+        await line.request()
+        await line.say(b"HTTP/1.1 20")
+
+    async with pool(script) as (upstream, it):
+        assert await ask(upstream) == b"ok"
+        with pytest.raises(Broken):
+            await ask(upstream, repeatable=True)
+        assert len(it.lines) == 1
+
+
+async def test_a_connection_that_the_origin_wants_to_end_is_not_used_again() -> None:
+    """It says so and waits for us."""
+
+    async def script(line: Line) -> None:
+        await line.request()
+        await line.say(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        await line.closed()
+
+    async with pool(script) as (upstream, it):
+        for _ in range(3):
+            assert await ask(upstream) == b"ok"
+        assert len(it.lines) == 3
+        await it.wait_for(lambda: it.open == 0)
+
+
 async def test_a_bad_answer_on_a_kept_connection_is_not_asked_for_again() -> None:
     async def script(line: Line) -> None:
         await line.request()

@@ -245,13 +245,16 @@ class Connection(asyncio.Protocol):
             self._answer.body.end()
 
     def _release(self) -> None:
-        """The answer is whole: keep the connection, or end it where the origin, HEAD or an unfinished request does."""
+        """The answer is whole: keep the connection if origin and parser are ready for the next one and ours is sent.
+
+        The parser is not after HEAD: nobody can tell it that the announced body will not come.
+        """
         self.deadline = NEVER
         self._answer = None
         self._head_bytes = self._interim = 0
         self._padding.clear()
         self.fresh = False
-        if self._keep and not (self._is_head or self._until_close or self._sending or self.lost):
+        if self._keep and not self._sending and not self.lost:
             self._transport.resume_reading()  # its last reader may have left it paused
             self._freed(self)
         else:

@@ -107,9 +107,6 @@ class CallProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf or self.transport.is_closing():
             return
-        if not self._reading and self._busy():
-            self._stop_listening()
-            return
         self._unset_keepalive_if_required()
         if self._in_head:
             self._head_bytes += len(data)
@@ -322,8 +319,6 @@ class CallProtocol(HttpToolsProtocol):
     def _answered(self, keep: bool) -> None:
         self.server_state.total_requests += 1
         self.call = None
-        if self.out.lost:
-            return
         if not keep:
             self.transport.abort()
         elif self._last or self._reading:

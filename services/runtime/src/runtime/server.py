@@ -48,14 +48,15 @@ def make_app(title: str, lifespan: Lifespan, ready: Ready, *, docs: bool = True)
     return app
 
 
-def serve(app: FastAPI, host: str, port: int, http: type[asyncio.Protocol] | None = None) -> None:
+def serve(app: FastAPI, host: str, port: int, http: type[asyncio.Protocol] | None = None, root_path: str = "") -> None:
     """Run until SIGTERM or SIGINT, then finish what is in flight (at most DRAIN_S seconds).
 
-    http  uvicorn's protocol class; a fast lane hands in its own
+    http       uvicorn's protocol class; a fast lane hands in its own
+    root_path  where the world sees the application, when a gateway in front takes such a prefix off
     """
     config = uvicorn.Config(
         app, host=host, port=port, http=http or "httptools", loop="uvloop", lifespan="on", ws="none",
-        log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        root_path=root_path, log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=DRAIN_S, backlog=4096,
     )  # fmt: skip
     try:

@@ -78,9 +78,9 @@ def only_services(key: ServiceKey) -> Callable[[Request], Awaitable[str]]:
     """A FastAPI dependency: the name of the calling service, or 401."""
 
     async def caller(request: Request) -> str:
-        target = request.scope["raw_path"] + (
-            b"?" + request.scope["query_string"] if request.scope["query_string"] else b""
-        )
+        query = request.scope["query_string"]
+        path = request.scope["raw_path"].removeprefix(request.scope.get("root_path", "").encode())
+        target = path + b"?" + query if query else path
         header = request.headers.get("tongdao-service", "").encode()
         return key.check(header, request.method.encode(), target, await request.body())
 

@@ -32,3 +32,9 @@ def test_an_address_without_anything_is_a_problem_document(platform: Platform, c
     assert answer.status_code == 404
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] == "request/unknown-path"
+
+
+@pytest.mark.parametrize("path", ["/api/audit/%2e%2e/%2e%2e/batches", "/oauth2/%2E%2E/docs", "/api/catalog//docs"])
+def test_a_path_that_leads_out_of_its_prefix_is_not_passed_on(client: Client, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json()["code"]) == (400, "request/bad-path")

@@ -49,6 +49,7 @@ BAD_TOKENS: dict[str, dict[str, Any]] = {
     "other audience": {"aud": "https://elsewhere.example"},
     "other issuer": {"iss": "https://elsewhere.example"},
     "expiry is a text": {"exp": "2099"},
+    "bound to a key": {"cnf": {"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}},
     "no department": {"department": None},
 }
 

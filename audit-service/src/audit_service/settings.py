@@ -6,22 +6,14 @@ from typing import Annotated
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from runtime.env import Settings as Environment
+from runtime.env import ServiceSettings
 
 
-class Settings(Environment):
+class Settings(ServiceSettings):
     """Prefix TONGDAO_AUDIT_. Read once, in app.py; nothing else may import this module."""
 
     model_config = SettingsConfigDict(env_prefix="TONGDAO_AUDIT_")
 
-    host: str = "127.0.0.1"
-    """Address to listen on."""
-    port: int
-    """Port to listen on."""
-    log_level: str = "INFO"
-    """Least level that is logged."""
-    service_secret_file: Path
-    """File with at least 32 bytes that all services of one home share."""
     database_url: str
     """PostgreSQL address with the log-in role tongdao_audit."""
     issuer: str

@@ -8,7 +8,7 @@ from audit_service.append import Ingest
 from audit_service.entry import Batch, batch_of
 from runtime.errors import Refusal
 from wire import codes
-from wire.audit import Event, EventLeaf, encode
+from wire.audit import Event, encode, event_leaf
 
 
 class Writer:
@@ -43,14 +43,8 @@ class Writer:
         self._next += len(events)
 
     def _batch(self, events: Sequence[Event]) -> Batch:
-        leaves = [encode(self._leaf(event, self._next + i)) for i, event in enumerate(events)]
+        leaves = [encode(event_leaf(event, self._name, self._epoch, self._next + i)) for i, event in enumerate(events)]
         return batch_of(self._name, self._epoch, self._next, [(leaf, b"") for leaf in leaves])
-
-    def _leaf(self, event: Event, sequence: int) -> EventLeaf:
-        return EventLeaf(
-            actor=event.actor, at=event.at, call=event.id, department=event.department, epoch=self._epoch,
-            event=event.event, facts=event.facts, gateway=self._name, sequence=sequence,
-        )  # fmt: skip
 
     async def renew(self) -> None:
         """Keep the lease alive, if there is one."""

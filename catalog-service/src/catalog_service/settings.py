@@ -1,30 +1,14 @@
 """Settings of the catalog service; read once, in app.py."""
 
-from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from runtime.env import Settings as ServiceSettings
+from runtime.env import ServiceSettings
 
 
 class Settings(ServiceSettings):
     """Prefix TONGDAO_CATALOG_."""
 
     model_config = SettingsConfigDict(env_prefix="TONGDAO_CATALOG_")
-
-    host: str = "127.0.0.1"
-    """Address to listen on."""
-
-    port: Annotated[int, Field(ge=1, le=65535)]
-    """Port to listen on."""
-
-    log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-
-    service_secret_file: Path
-    """File with the secret that the services of one home share, at least 32 bytes."""
 
     database_url: str
     """postgresql://tongdao_catalog:…@host:port/database."""

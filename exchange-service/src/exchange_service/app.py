@@ -27,7 +27,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     key = ServiceKey.from_file(settings.service_secret_file, "exchange")
     registry = Registry(Egress(settings.allow_loopback, frozenset(settings.forbidden_ports)))
     feed = FeedReader(http.client(settings.catalog_url), key, registry)
-    exchange = Exchange(key, registry, settings.body_limit_bytes)
+    exchange = Exchange(key, registry, feed, settings.max_staleness_s, settings.body_limit_bytes)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -38,8 +38,8 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         registry.close()
 
     async def ready() -> None:
-        if feed.age_s() == float("inf"):
-            raise Refusal(codes.POLICY_STALE, "no word from the catalog yet")
+        if feed.age_s() > settings.max_staleness_s:
+            raise Refusal(codes.POLICY_STALE, "no word from the catalog")
 
     app = make_app("Tongdao exchange", lifespan, ready, docs=False)
     return app, call_protocol(PREFIX, partial(handle, exchange))

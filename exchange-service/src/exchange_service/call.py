@@ -10,6 +10,7 @@ import asyncio
 import time
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from exchange_service.contract.project import Projected, project
@@ -22,11 +23,13 @@ from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
 from wire import codes, headers
 from wire.calls import CallMessage, ReplyMessage, call_from_header, to_header
+from wire.feed import FeedReader
 
 log = structlog.get_logger()
 PREFIX = b"/calls/"
 IN_A_THREAD_BYTES = 256 * 1024
 """Larger answers are checked and projected in a thread, so that nobody else waits for them."""
+ASKED_MS = "asked_ms"
 COUNTED_AS_FAILURE = (codes.PROVIDER_UNREACHABLE, codes.PROVIDER_TIMEOUT, codes.PROVIDER_BROKEN_ANSWER)
 
 
@@ -36,27 +39,32 @@ class Exchange:
 
     key: ServiceKey
     registry: Registry
+    feed: FeedReader
+    max_staleness_s: float
     body_limit_bytes: int
 
 
 async def handle(exchange: Exchange, call: Call) -> None:
     """One call; every way out of here has answered the gateway, or found it gone."""
-    message_header = call.headers.get(headers.MESSAGE, b"")
+    message_header, signature = call.headers.get(headers.MESSAGE, b""), call.headers.get(headers.SERVICE, b"")
+    content: bytes | Answer = b""
+    message: CallMessage | None = None
     try:
+        exchange.key.check(signature, call.method, call.target, None, message_header)
         message = call_from_header(message_header)
         served = find(exchange, call.target)
         streamed = served is not None and served.interface.format == "binary"
         body = None if streamed else await call.read(exchange.body_limit_bytes)
-        exchange.key.check(call.headers.get(headers.SERVICE, b""), call.method, call.target, body, message_header)
+        exchange.key.check_body(signature, body)
         reply, content = await carry(exchange, call, message, served, body)
     except ClientGone:
         return
     except BodyTooLarge as large:
-        reply, content = refusal(Refusal(codes.BODY_TOO_LARGE, limit_bytes=large.limit)), b""
-    except ValueError:  # msgspec's errors are ValueErrors: the message is not one of ours
-        reply, content = refusal(Refusal(codes.NOT_ONE_OF_US)), b""
+        reply = refusal(message, Refusal(codes.BODY_TOO_LARGE, limit_bytes=large.limit))
+    except msgspec.DecodeError:
+        reply = refusal(message, Refusal(codes.NOT_ONE_OF_US, "the message cannot be read"))
     except Refusal as refused:
-        reply, content = refusal(refused), b""
+        reply = refusal(message, refused)
     lines = headers.MESSAGE + b": " + to_header(reply) + b"\r\n"
     if isinstance(content, Answer):
         try:
@@ -68,18 +76,24 @@ async def handle(exchange: Exchange, call: Call) -> None:
 
 
 def find(exchange: Exchange, target: bytes) -> Served | None:
-    """The interface that the target names; raises Refusal where it is unknown here."""
+    """The interface that the target names; raises Refusal where it is unknown here, or what is known is too old."""
     key = target[len(PREFIX) :].decode("ascii")
+    if exchange.feed.age_s() > exchange.max_staleness_s:  # masks and schemas might have become stricter
+        raise Refusal(codes.POLICY_STALE, "the exchange has not heard from the catalog for too long", retry_after=1)
     try:
         return exchange.registry.get(key)
     except KeyError:
-        raise Refusal(codes.UNKNOWN_INTERFACE, key) from None
+        raise Refusal(codes.EXCHANGE_BEHIND, key, retry_after=1) from None
 
 
-def refusal(refused: Refusal) -> ReplyMessage:
-    """A refusal as the gateway gets it."""
+def refusal(message: CallMessage | None, refused: Refusal) -> ReplyMessage:
+    """A refusal as the gateway gets it. When the provider was asked is not for the consumer, but for the log."""
     facts = {name: fact for name, fact in refused.facts.items() if isinstance(fact, str | int | float)}
-    return ReplyMessage(status=refused.code.status, code=refused.code.name, detail=refused.detail, facts=facts)
+    asked_ms = int(facts.pop(ASKED_MS, 0))
+    return ReplyMessage(
+        status=refused.code.status, call=message.call if message else "", code=refused.code.name,
+        detail=refused.detail, facts=facts, asked_ms=asked_ms,
+    )  # fmt: skip
 
 
 async def carry(
@@ -90,9 +104,12 @@ async def carry(
         raise Refusal(codes.INTERFACE_UNUSABLE, call.target.decode("ascii"))
     check_question(served, message, body)
     admitted = enter(served, time.monotonic())
+    asked_ms = now_ms()
     try:
         reply, content = await converse(exchange, call, message, served, body)
     except BaseException as error:
+        if isinstance(error, Refusal):
+            error.facts[ASKED_MS] = asked_ms
         leave(served)
         failed(served, error, admitted)
         raise
@@ -122,7 +139,7 @@ async def converse(
     answered_ms = now_ms()
     projected = await release(served, message, answer, content)
     reply = ReplyMessage(
-        status=answer.status, asked_ms=asked_ms, answered_ms=answered_ms, fields=projected.fields,
+        status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=answered_ms, fields=projected.fields,
         masked=projected.masked, content_type="application/json" if projected.body else "",
     )  # fmt: skip
     return reply, projected.body
@@ -234,7 +251,7 @@ def whole_release(message: CallMessage, answer: Answer, asked_ms: int) -> ReplyM
     if message.obligations.fields != ["*"]:
         raise Refusal(codes.GRANT_NONE, "this interface is released whole or not at all")
     return ReplyMessage(
-        status=answer.status, asked_ms=asked_ms, answered_ms=now_ms(), fields=["*"],
+        status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=now_ms(), fields=["*"],
         content_type=answer.headers.get(b"content-type", b"application/octet-stream").decode("latin-1"),
     )  # fmt: skip
 

@@ -72,7 +72,9 @@ class Registry:
             return
         try:
             served: Served | None = Served(interface, self._egress)
-        except BadContract as bad:
+            if old is not None and served is not None and old.interface.base_url == interface.base_url:
+                served.breaker = old.breaker  # the same provider, as well or ill as before
+        except (BadContract, ValueError) as bad:  # one interface must not stop the feed
             log.error("interface.unusable", interface=interface.key, reason=str(bad))
             served = None
         # calls under way hold on to the old one; its idle connections end by themselves within seconds

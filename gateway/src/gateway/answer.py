@@ -12,8 +12,6 @@ from wire.calls import ReplyMessage
 from wire.catalog import Grant
 
 ALWAYS = b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
-PASSED_ON = (b"etag", b"last-modified", b"content-language")
-"""Headers of the provider that reach the consumer; all others end here."""
 
 
 def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, bytes]:
@@ -44,9 +42,7 @@ def _challenge(refused: Refusal) -> bytes:
     return b'Bearer realm="tongdao"' + words.get(refused.code.name, b"")
 
 
-def provider_lines(
-    record: str, salt: bytes, digest: str, reply: ReplyMessage, passed: dict[bytes, bytes], timing: bytes
-) -> bytes:
+def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, timing: bytes) -> bytes:
     """Header lines of the provider's answer as it leaves."""
     lines = [
         b"tongdao-record: " + record.encode(),
@@ -55,13 +51,14 @@ def provider_lines(
     ]
     if reply.content_type:
         lines.append(b"content-type: " + reply.content_type.encode("latin-1"))
-    lines += [name + b": " + passed[name] for name in PASSED_ON if name in passed]
     return ALWAYS + b"".join([line + b"\r\n" for line in lines])
 
 
 def rate_lines(grant: Grant, burst: int, remaining: int) -> bytes:
     """What is left of the grant's rate, in the form of the IETF draft on RateLimit fields."""
-    return b'ratelimit-policy: "grant";q=%d;w=1\r\nratelimit: "grant";r=%d;t=1\r\n' % (burst, remaining)
+    window_s = max(1, round(burst / grant.rate_per_s))
+    policy = b'ratelimit-policy: "grant";q=%d;w=%d\r\n' % (burst, window_s)
+    return policy + b'ratelimit: "grant";r=%d;t=%d\r\n' % (remaining, window_s)
 
 
 def trace_line(call: Call) -> bytes:

@@ -16,7 +16,7 @@ from gateway.policy.model import Asked, Deny, Known
 from runtime.errors import Refusal
 from runtime.http import AsyncClient, HTTPError
 from runtime.problems import language_of
-from wire import codes, scopes
+from wire import codes, paths, scopes
 from wire.tokens import AccessToken, Door
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -39,6 +39,10 @@ def passing_router(routes: dict[str, tuple[AsyncClient, str]]) -> APIRouter:
 def _passing(client: AsyncClient, prefix: str, inner: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a route
     async def passing(request: Request) -> Response:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(prefix)
+        try:
+            paths.check(raw)
+        except paths.BadPath as bad:
+            raise Refusal(codes.BAD_PATH, str(bad)) from None
         query = request.scope["query_string"].decode("latin-1")
         return await pass_on(client, request, inner + raw + (f"?{query}" if query else ""))
 

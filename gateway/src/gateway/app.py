@@ -93,7 +93,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
             }
         )
     )
-    return app, call_protocol(PREFIX, partial(handle, gateway))
+    return app, call_protocol(PREFIX, partial(handle, gateway), b"tongdao-fault: consumer\r\n")
 
 
 def main() -> None:

@@ -44,14 +44,10 @@ class Authenticator:
             raise self._refused(invalid) from None
 
     def _refused(self, invalid: InvalidToken) -> Refusal:
-        log.info("token.refused", reason=str(invalid))
+        log.debug("token.refused", reason=str(invalid))
         return Refusal(codes.TOKEN_INVALID)
 
     def _remember(self, digest: bytes, token: AccessToken) -> None:
         if len(self._verified) >= CACHE_SIZE:
             self._verified.clear()
         self._verified[digest] = token
-
-    def forget_all(self) -> None:
-        """Verify every token anew: keys or clients have changed."""
-        self._verified.clear()

@@ -3,6 +3,8 @@
 import time
 from collections.abc import Callable
 
+import structlog
+
 from gateway.policy.model import Allow
 from relay.call import Call
 from relay.heads import request_head
@@ -12,6 +14,7 @@ from runtime.service_auth import STREAMED, ServiceKey, digest_of
 from wire import codes, headers
 from wire.calls import CallMessage, ReplyMessage, reply_from_header, to_header
 
+log = structlog.get_logger()
 GRACE_S = 1.0
 """The exchange gets this much longer than the provider, to say what went wrong."""
 
@@ -37,21 +40,30 @@ class Forwarder:
         lines = [
             (headers.MESSAGE, message),
             (headers.SERVICE, self._key.sign(b"POST", target, digest, message)),
-            (b"traceparent", call.headers.get(b"traceparent", b"")),
         ]
+        if b"traceparent" in call.headers:
+            lines.append((b"traceparent", call.headers[b"traceparent"]))
         head = request_head(b"POST", target, b"exchange", lines, call.length if body is None else len(body))
         sent = call.parts(seen) if body is None else body
         try:
             answer = await self._upstream.send(head, sent, timeout_s=interface.timeout_s + GRACE_S)
         except UpstreamFault as fault:
+            log.warning("exchange.no_answer", call=record, sent=fault.sent, error=str(fault))
             raise refusal_of(fault) from None
+        return answer, self._reply(answer, record)
+
+    def _reply(self, answer: Answer, record: str) -> ReplyMessage:
+        """The message of the answer; raises Refusal where it has none, or is the answer to another call."""
         try:
-            return answer, reply_from_header(answer.headers[headers.MESSAGE])
+            reply = reply_from_header(answer.headers[headers.MESSAGE])
         except (KeyError, ValueError):
             answer.discard()
-            raise Refusal(
-                codes.EXCHANGE_UNREACHABLE, f"the exchange answered {answer.status} without a message"
-            ) from None
+            raise Refusal(codes.EXCHANGE_UNREACHABLE, f"{answer.status} without a message") from None
+        if reply.call not in ("", record) or (not reply.code and reply.call != record):
+            answer.discard()
+            log.error("exchange.other_answer", call=record, answered=reply.call)
+            raise Refusal(codes.EXCHANGE_UNREACHABLE, "the answer belongs to another call")
+        return reply
 
     def _message(self, call: Call, record: str, allowed: Allow) -> CallMessage:
         grant = allowed.rule.grant

@@ -36,6 +36,9 @@ from wire.tokens import AccessToken
 
 log = structlog.get_logger()
 PREFIX = b"/x/"
+LONGEST_CASE = 128
+LONGEST_PASSED_ON = 255
+"""Bytes of a header of the consumer that goes on to the provider."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,11 @@ class Passage:
         )  # fmt: skip
         self.digest = hashlib.sha256(b"%b%b %b\n" % (self.salt, call.method, call.target))
 
+    def note(self, chunk: bytes) -> None:
+        """A part of a streamed question, on its way."""
+        self.digest.update(chunk)
+        self.leaf.request_bytes += len(chunk)
+
     def header(self, name: bytes) -> str:
         return self.call.headers.get(name, b"").decode("latin-1")
 
@@ -91,22 +99,23 @@ async def handle(gateway: Gateway, call: Call) -> None:
         gateway.recorder.check()
     except Refusal as unrecorded:
         return passage.refuse(unrecorded, record="")
+    usage: Usage | None = None
     try:
         allowed = permitted(gateway, passage, caller)
         usage = gateway.admission.admit(allowed.rule.grant, passage.started)
-    except Refusal as refused:
-        return await deny(gateway, passage, refused)
-    try:
         await carry_out(gateway, passage, allowed, usage)
+    except Refusal as refused:
+        await break_off(gateway, passage, refused)
     except Rejected as rejected:
-        await break_off(gateway, passage, Refusal(codes.REQUEST_TIMEOUT, rejected.reason))
+        await break_off(gateway, passage, cut(rejected))
     except ClientGone:
         await break_off(gateway, passage, Refusal(codes.CLIENT_GONE))
     except Exception:
         log.exception("call.crashed", call=passage.record)
         await break_off(gateway, passage, Refusal(codes.BROKEN))
     finally:
-        gateway.admission.leave(usage)
+        if usage is not None:
+            gateway.admission.leave(usage)
     return None
 
 
@@ -114,8 +123,9 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     """The decision; raises Refusal with its code."""
     call, leaf = passage.call, passage.leaf
     interface, version, path = destination(call.target)
-    leaf.system, leaf.department, leaf.case = caller.client, caller.department, passage.header(headers.CASE)[:128]
+    leaf.system, leaf.department = caller.client, caller.department
     leaf.interface, leaf.version = interface[:128], version[:16]
+    leaf.case = case_of(call)
     if scopes.CALL not in caller.scopes:
         raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.CALL}", scope=scopes.CALL)
     if gateway.feed.age_s() > gateway.max_staleness_s:
@@ -123,13 +133,25 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     key = f"{interface}/{version}"
     asked = Asked(
         caller.client, key, leaf.method, path, call.client, passage.at,
-        passage.header(headers.GRANT), passage.header(headers.CASE), passage.header(headers.CONSENT),
+        passage.header(headers.GRANT), leaf.case, passage.header(headers.CONSENT),
     )  # fmt: skip
     decision = decide(gateway.catalog.known(caller.client, key), asked)
     if isinstance(decision, Deny):
         raise Refusal(decision.code, decision.detail, **decision.facts)
     describe(leaf, decision)
     return decision
+
+
+def case_of(call: Call) -> str:
+    """The case number (办件编号) as UTF-8, which Chinese numbers need; raises Refusal for what cannot be one."""
+    raw = call.headers.get(headers.CASE, b"")
+    try:
+        case = raw.decode()
+    except UnicodeDecodeError:
+        raise Refusal(codes.CASE_MALFORMED, "not UTF-8") from None
+    if len(case) > LONGEST_CASE:
+        raise Refusal(codes.CASE_MALFORMED, f"over {LONGEST_CASE} characters")
+    return case
 
 
 def destination(target: bytes) -> tuple[str, str, str]:
@@ -166,21 +188,18 @@ async def deny(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
 
 
 async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: Usage) -> None:
-    """The question, the intent, the exchange, the outcome, the answer."""
+    """The question, the intent, the exchange, the outcome, the answer. Raises Refusal before the intent only."""
     streamed = answer.streams(allowed)
-    try:
-        body = None if streamed else await question(gateway, passage)
-    except Refusal as refused:
-        return await deny(gateway, passage, refused)
+    body = None if streamed else await question(gateway, passage)
     try:
         await intent(gateway, passage, body)
     except Refusal as unrecorded:
         return passage.refuse(unrecorded, record="")
     asked = time.monotonic()
     try:
-        reply_answer, reply = await gateway.forwarder.ask(
-            passage.call, passage.record, allowed, body, passage.digest.update
-        )
+        reply_answer, reply = await gateway.forwarder.ask(passage.call, passage.record, allowed, body, passage.note)
+        if streamed:
+            passage.leaf.request_digest = passage.digest.hexdigest()
         check_reply(passage.leaf, reply)
         content = b"" if streamed else await reply_answer.body.read(gateway.body_limit_bytes)
     except (UpstreamFault, BodyTooLarge) as fault:
@@ -188,7 +207,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: U
         return await conclude(gateway, passage, Refusal(codes.EXCHANGE_UNREACHABLE, str(fault)))
     except Refusal as refused:
         return await conclude(gateway, passage, refused)
-    lines = answer_lines(gateway, passage, allowed, usage, reply_answer, reply, time.monotonic() - asked)
+    lines = answer_lines(gateway, passage, allowed, usage, reply, time.monotonic() - asked)
     if streamed:
         return await stream(gateway, passage, reply_answer, reply, lines)
     return await whole(gateway, passage, reply, content, lines)
@@ -201,14 +220,21 @@ async def question(gateway: Gateway, passage: Passage) -> bytes:
         body = await call.read(gateway.body_limit_bytes)
     except BodyTooLarge as large:
         raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=large.limit) from None
-    except Rejected:
-        raise Refusal(codes.REQUEST_TIMEOUT) from None
+    except Rejected as rejected:
+        raise cut(rejected) from None
     if body and call.method in (b"GET", b"HEAD"):
         raise Refusal(codes.UNEXPECTED_BODY, call.method.decode())
+    if max(len(call.headers.get(name, b"")) for name in (b"content-type", b"idempotency-key")) > LONGEST_PASSED_ON:
+        raise Refusal(codes.MALFORMED, f"Content-Type or Idempotency-Key over {LONGEST_PASSED_ON} bytes")
     media_type = call.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if b"content-encoding" in call.headers or (body and media_type != b"application/json"):
         raise Refusal(codes.UNSUPPORTED_BODY, media_type.decode("latin-1")[:80])
     return body
+
+
+def cut(rejected: Rejected) -> Refusal:
+    """What a body that broke off means: too slow, or not HTTP."""
+    return Refusal(codes.REQUEST_TIMEOUT if rejected.status == 408 else codes.MALFORMED, rejected.reason)
 
 
 async def intent(gateway: Gateway, passage: Passage, body: bytes | None) -> None:
@@ -230,9 +256,18 @@ def check_reply(leaf: CallLeaf, reply: ReplyMessage) -> None:
     """Note what the exchange says; raises Refusal where it refused."""
     leaf.at_provider_out, leaf.at_provider_in = reply.asked_ms, reply.answered_ms
     if reply.code:
-        raise Refusal(codes.REGISTRY[reply.code], reply.detail, **reply.facts)
+        raise refused_by_exchange(reply)
     leaf.fields_returned, leaf.fields_masked = len(reply.fields), len(reply.masked)
     leaf.fields_digest = answer.fields_digest(tuple(reply.fields))
+
+
+def refused_by_exchange(reply: ReplyMessage) -> Refusal:
+    """The exchange's refusal in our words. That it does not know us, or we its code, is no consumer's fault."""
+    code = codes.REGISTRY.get(reply.code)
+    if code is None or code is codes.NOT_ONE_OF_US:
+        log.error("exchange.refused_us", code=reply.code, detail=reply.detail)
+        return Refusal(codes.EXCHANGE_UNREACHABLE, reply.code)
+    return Refusal(code, reply.detail, **reply.facts)
 
 
 def close(leaf: CallLeaf, status: int, refused: Refusal | None) -> None:
@@ -253,11 +288,11 @@ async def conclude(gateway: Gateway, passage: Passage, refused: Refusal) -> None
 
 
 async def break_off(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
-    """The call ended in no orderly way: an intent must not stay open, nor the client without a word."""
+    """The call ends here: an intent gets its outcome, what never came so far is a denial."""
     if passage.leaf.phase == "intent":
         await conclude(gateway, passage, refused)
-    elif not passage.call.answered:
-        passage.refuse(refused, record="")
+    elif not passage.call.started:
+        await deny(gateway, passage, refused)
 
 
 async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content: bytes, lines: bytes) -> None:
@@ -276,12 +311,14 @@ async def stream(gateway: Gateway, passage: Passage, reply_answer: Answer, reply
     """An answer that passes through: its last part is held back until the outcome is committed."""
     call, leaf = passage.call, passage.leaf
     digest = hashlib.sha256(passage.salt)
-    call.start(reply.status, lines, reply_answer.body.announced)
+    length = reply_answer.body.announced
     failed: Refusal | None = None
     held = b""
     try:
         while chunk := await reply_answer.body.chunk():
-            await call.send(held)
+            if held:  # with a single part, or none, not even the head leaves before the outcome
+                call.start(reply.status, lines, length)
+                await call.send(held)
             digest.update(chunk)
             leaf.answer_bytes += len(chunk)
             held = chunk
@@ -290,15 +327,16 @@ async def stream(gateway: Gateway, passage: Passage, reply_answer: Answer, reply
         failed = Refusal(codes.CLIENT_GONE)
     except UpstreamFault as fault:
         failed = Refusal(codes.PROVIDER_BROKEN_ANSWER, str(fault))
-    leaf.answer_digest, leaf.request_digest = digest.hexdigest(), passage.digest.hexdigest()
-    close(leaf, reply.status, failed)
+    leaf.answer_digest = digest.hexdigest()
+    close(leaf, reply.status if failed is None or call.started else failed.code.status, failed)
     try:
         await gateway.recorder.put(leaf, passage.salt)
-    except Refusal as unrecorded:
-        failed = unrecorded
-    if failed is not None:
-        return call.abort()
-    return call.finish(held)
+    except Refusal:
+        failed = Refusal(codes.OUTCOME_UNRECORDED)
+    if failed is None:
+        call.start(reply.status, lines, length)
+        return call.finish(held)
+    return call.abort() if call.started else passage.refuse(failed, passage.record)
 
 
 def answer_lines(
@@ -306,7 +344,6 @@ def answer_lines(
     passage: Passage,
     allowed: Allow,
     usage: Usage,
-    from_exchange: Answer,
     reply: ReplyMessage,
     hop_s: float,
 ) -> bytes:
@@ -315,9 +352,7 @@ def answer_lines(
     remaining = gateway.admission.remaining(grant, usage, time.monotonic())
     timing = answer.timing(passage.started, reply, hop_s)
     return (
-        answer.provider_lines(
-            passage.record, passage.salt, passage.leaf.request_digest, reply, from_exchange.headers, timing
-        )
+        answer.provider_lines(passage.record, passage.salt, passage.leaf.request_digest, reply, timing)
         + answer.rate_lines(grant, burst_of(grant), remaining)
         + answer.trace_line(passage.call)
     )

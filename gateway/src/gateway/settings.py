@@ -1,27 +1,18 @@
 """Settings of the gateway."""
 
-from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Gt, Le
 from pydantic_settings import SettingsConfigDict
 
-from runtime.env import Settings as Base
+from runtime.env import ServiceSettings
 
 
-class Settings(Base):
+class Settings(ServiceSettings):
     """Prefix TONGDAO_GATEWAY_. Read once, in app.py; nothing else may import this module."""
 
     model_config = SettingsConfigDict(env_prefix="TONGDAO_GATEWAY_")
 
-    host: str = "127.0.0.1"
-    """Address to listen on."""
-    port: int
-    """Port to listen on."""
-    log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-    service_secret_file: Path
-    """File with the secret that the services of this installation share."""
     public_url: str
     """The address under which the world knows this door; also the issuer of tokens."""
     audience: str = ""

@@ -1,11 +1,15 @@
 """The gateway's copy of the catalog: routes, systems and grants in memory, one look-up per call."""
 
+import re
 from collections.abc import Callable, Sequence
 
 import msgspec
+import structlog
 
 from gateway.policy.model import GrantRule, Known, Route
 from wire.catalog import Department, Entry, Grant, Interface, Snapshot, System
+
+log = structlog.get_logger()
 
 
 class Catalog:
@@ -35,7 +39,9 @@ class Catalog:
         """Take everything anew."""
         self._departments = {department.id: department for department in snapshot.departments}
         self._systems = {system.id: system for system in snapshot.systems}
-        self._routes = {interface.key: Route(interface) for interface in snapshot.interfaces}
+        self._routes = {}
+        for interface in snapshot.interfaces:
+            self._put_route(interface)
         self._grants, self._held = {}, {}
         for grant in snapshot.grants:
             self._put_grant(grant)
@@ -58,7 +64,9 @@ class Catalog:
         rule = self._grants.pop(grant_id, None)
         if rule is not None:
             key = (rule.grant.system, rule.grant.interface)
-            self._held[key] = [held for held in self._held[key] if held is not rule]
+            left = [held for held in self._held.pop(key) if held is not rule]
+            if left:
+                self._held[key] = left
 
     def _put_department(self, body: bytes) -> None:
         department = msgspec.json.decode(body, type=Department)
@@ -69,8 +77,15 @@ class Catalog:
         self._systems[system.id] = system
 
     def _put_interface(self, body: bytes) -> None:
-        interface = msgspec.json.decode(body, type=Interface)
-        self._routes[interface.key] = Route(interface)
+        self._put_route(msgspec.json.decode(body, type=Interface))
+
+    def _put_route(self, interface: Interface) -> None:
+        """One interface that cannot be understood must not stop the feed: it is not served."""
+        try:
+            self._routes[interface.key] = Route(interface)
+        except (ValueError, re.error) as error:
+            log.error("interface.unusable", interface=interface.key, reason=str(error))
+            self._routes.pop(interface.key, None)
 
     def _put_grant_body(self, body: bytes) -> None:
         self._put_grant(msgspec.json.decode(body, type=Grant))

@@ -31,14 +31,18 @@ class Strangers:
     async def record(self) -> None:
         """Write one event per source and code; what cannot be written is counted on."""
         counts, self._counts = self._counts, {}
-        for (source, code), number in counts.items():
-            now_ms = int(time.time() * 1000)
-            event = EventLeaf(
-                actor="", at=now_ms, call=str(uuid7(now_ms)), department="", epoch=0, event="strangers.refused",
-                facts={"code": code, "count": str(number), "source": source}, gateway="", sequence=0,
-            )  # fmt: skip
+        put = [(key, number, self._recorder.put(_event(*key, number))) for key, number in counts.items()]
+        for key, number, written in put:
             try:
-                await self._recorder.put(event)
+                await written
             except Refusal:
-                self._counts[source, code] = self._counts.get((source, code), 0) + number
-                log.warning("strangers.not_recorded", source=source, count=number)
+                self._counts[key] = self._counts.get(key, 0) + number
+                log.warning("strangers.not_recorded", source=key[0], count=number)
+
+
+def _event(source: str, code: str, number: int) -> EventLeaf:
+    now_ms = int(time.time() * 1000)
+    return EventLeaf(
+        actor="", at=now_ms, call=str(uuid7(now_ms)), department="", epoch=0, event="strangers.refused",
+        facts={"code": code, "count": str(number), "source": source}, gateway="", sequence=0,
+    )  # fmt: skip

@@ -113,6 +113,13 @@ def test_one_active_grant_beside_a_revoked_one_needs_no_naming() -> None:
     assert isinstance(decision, Allow)
 
 
+def test_a_renewal_beside_the_grant_that_ran_out_needs_no_naming() -> None:
+    old = changed(GRANT, id="old", not_before=0, not_after=int(NOON) - 1)
+    decision = decide(known([old, GRANT]), asked())
+    assert isinstance(decision, Allow)
+    assert decision.rule.grant.id == "g1"
+
+
 def test_a_window_over_midnight_holds_on_both_sides() -> None:
     night = known([changed(GRANT, hours="22:00-06:00", not_before=0, not_after=0)])
     at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC).timestamp()  # 23:00 in Shanghai

@@ -3,6 +3,7 @@
 import ipaddress
 import ssl
 from collections.abc import AsyncIterator
+from functools import cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
@@ -17,6 +18,12 @@ from wire.paths import Template
 
 REPEATABLE = ("GET", "HEAD", "PUT", "DELETE")
 """Methods that may be sent again when a kept connection turns out to be closed (RFC 9110 section 9.2.2)."""
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificate authorities, read once: that takes a tenth of a second."""
+    return ssl.create_default_context()
 
 
 class RestProvider:
@@ -38,7 +45,7 @@ class RestProvider:
             (operation.method, operation.path): Template(operation.target) for operation in interface.operations
         }
         self._upstream = Upstream(
-            host, port, resolve=resolve, tls=ssl.create_default_context() if secure else None,
+            host, port, resolve=resolve, tls=_trusted() if secure else None,
             connections=interface.max_in_flight, idle_s=2.0,
         )  # fmt: skip
 

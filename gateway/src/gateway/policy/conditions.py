@@ -77,7 +77,9 @@ def rule_of(known: Known, asked: Asked) -> GrantRule | Deny:
     if asked.grant:
         named = [rule for rule in known.grants if rule.grant.id == asked.grant]
         return named[0] if named else deny(codes.GRANT_UNKNOWN, asked.grant[:64])
-    usable = [rule for rule in known.grants if rule.grant.state.standing == "active"] or known.grants
+    active = [rule for rule in known.grants if rule.grant.state.standing == "active"]
+    in_force = [rule for rule in active if grant_in_time(rule, known, asked) is None]
+    usable = in_force or active or known.grants  # where none is in force, the refusal says why
     if not usable:
         return deny(codes.GRANT_NONE, f"{asked.system} for {asked.interface}")
     if len(usable) > 1:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 from pydantic_settings import SettingsConfigDict
 
-from runtime.env import Settings as Environment
+from runtime.env import ServiceSettings
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -22,19 +22,11 @@ def _issuer(url: str) -> str:
     return url
 
 
-class Settings(Environment):
+class Settings(ServiceSettings):
     """What the authorization server needs to know. Times are in seconds."""
 
     model_config = SettingsConfigDict(env_prefix="TONGDAO_IDENTITY_")
 
-    host: str = "127.0.0.1"
-    """Address to listen on."""
-    port: int
-    """Port to listen on."""
-    log_level: str = "INFO"
-    """DEBUG, INFO, WARNING or ERROR."""
-    service_secret_file: Path
-    """File with the secret, at least 32 bytes, that all services of one home share."""
     database_url: str
     """PostgreSQL as the role tongdao_identity: postgresql://user:password@host:port/database."""
     issuer: Annotated[str, AfterValidator(_issuer)]

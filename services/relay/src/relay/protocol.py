@@ -37,6 +37,7 @@ class CallProtocol(HttpToolsProtocol):
     """One client connection."""
 
     prefix: ClassVar[bytes]
+    refused: ClassVar[bytes] = b""
     handle: ClassVar[Handler]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
@@ -173,13 +174,13 @@ class CallProtocol(HttpToolsProtocol):
         self._last = True
         call.body.fail(RequestCut(rejected.status, rejected.reason))
         if not call.answered:
-            call.abort() if call.started else call.answer(rejected.status)
+            call.abort() if call.started else call.answer(rejected.status, headers=type(self).refused)
 
     def _refuse_request(self, rejected: strict.Rejected) -> None:
         body = rejected.reason.encode() + b"\n"
         allow = strict.ALLOW if rejected.status == 405 else b""
         head = b"content-type: text/plain\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(body)
-        self.out.write(STATUS_LINES[rejected.status] + allow + head + body)
+        self.out.write(STATUS_LINES[rejected.status] + type(self).refused + allow + head + body)
         self._linger()
 
     def _linger(self) -> None:
@@ -343,6 +344,10 @@ def _sweep(loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
         loop.call_later(SWEEP_S, _sweep, loop, server_state)
 
 
-def call_protocol(prefix: bytes, handle: Handler) -> type[CallProtocol]:
-    """The protocol class of one service: requests below `prefix` go to `handle`."""
-    return type("ServiceProtocol", (CallProtocol,), {"prefix": prefix, "handle": staticmethod(handle)})
+def call_protocol(prefix: bytes, handle: Handler, refused: bytes = b"") -> type[CallProtocol]:
+    """The protocol class of one service: requests below `prefix` go to `handle`.
+
+    refused  header lines for answers to what is not a request at all, each ending in CRLF
+    """
+    members = {"prefix": prefix, "handle": staticmethod(handle), "refused": refused}
+    return type("ServiceProtocol", (CallProtocol,), members)

@@ -1,9 +1,10 @@
 """Settings from the environment: read once, frozen, all mistakes reported at once in plain lines."""
 
 import sys
-from typing import TypeVar
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S = TypeVar("S", bound="Settings")
@@ -15,6 +16,19 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         frozen=True, extra="forbid", use_attribute_docstrings=True, env_nested_delimiter="__"
     )
+
+
+class ServiceSettings(Settings):
+    """What every service has to be told."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=1, le=65535)]
+    """Port to listen on."""
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    """The least that is logged."""
+    service_secret_file: Path
+    """File with at least 32 bytes that the services of one installation share."""
 
 
 def load(cls: type[S]) -> S:

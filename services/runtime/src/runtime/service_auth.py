@@ -46,7 +46,7 @@ class ServiceKey:
         )
 
     def check(self, header: bytes, method: bytes, target: bytes, body: bytes | None, message: bytes = b"") -> str:
-        """Name of the service that signed; raises Refusal. `body` is None while it still streams."""
+        """Name of the service that signed; raises Refusal. `body` is None where it is checked later, or streams."""
         parts = header.split(b";")
         if len(parts) != 4 or not parts[1].isdigit():
             raise Refusal(NOT_ONE_OF_US)
@@ -55,9 +55,14 @@ class ServiceKey:
             raise Refusal(NOT_ONE_OF_US)
         if abs(int(date) - time.time()) > WINDOW_S:
             raise Refusal(NOT_ONE_OF_US, "the date is outside the window; check the clocks")
-        if digest != STREAMED and body is not None and digest != digest_of(body):
-            raise Refusal(NOT_ONE_OF_US, "the body is not the one that was signed")
+        if body is not None:
+            self.check_body(header, body)
         return service.decode()
+
+    def check_body(self, header: bytes, body: bytes | None) -> None:
+        """Raise Refusal unless the body is the one that was signed; None stands for a streamed one."""
+        if header.split(b";")[2] != (STREAMED if body is None else digest_of(body)):
+            raise Refusal(NOT_ONE_OF_US, "the body is not the one that was signed")
 
     def _mac(self, service: bytes, date: bytes, method: bytes, target: bytes, digest: bytes, message: bytes) -> bytes:
         said = b"\n".join((service, date, method, target, digest, message))

@@ -100,6 +100,14 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
     facts: dict[str, str]
 
 
+def event_leaf(event: Event, writer: str, epoch: int, sequence: int) -> EventLeaf:
+    """The event in its place in the log."""
+    return EventLeaf(
+        actor=event.actor, at=event.at, call=event.id, department=event.department, epoch=epoch,
+        event=event.event, facts=event.facts, gateway=writer, sequence=sequence,
+    )  # fmt: skip
+
+
 Leaf = CallLeaf | EventLeaf
 _encoder = msgspec.json.Encoder(order="deterministic")
 

@@ -35,9 +35,13 @@ class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
 
 
 class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
-    """What the exchange says about its answer. Times are Unix milliseconds."""
+    """What the exchange says about its answer. Times are Unix milliseconds.
+
+    call  whose answer this is, so that no answer can reach another call; "" where the question could not be read
+    """
 
     status: int
+    call: str = ""
     code: str = ""
     detail: str = ""
     facts: dict[str, str | int | float] = {}

@@ -69,6 +69,16 @@ REQUEST_TIMEOUT = Code(
     "请在 20 秒内发送完整请求",
     "RFC 9110 section 15.5.9",
 )
+MALFORMED = Code(
+    "request/malformed",
+    400,
+    "consumer",
+    "The request is not valid HTTP to its end",
+    "请求不是完整有效的 HTTP 报文",
+    "Send a well-formed body with one length",
+    "请发送格式正确、长度唯一的请求体",
+    "RFC 9112",
+)
 UNEXPECTED_BODY = Code(
     "request/unexpected-body",
     400,
@@ -376,6 +386,15 @@ EXCHANGE_TIMEOUT = Code(
     "交换服务未及时应答",
     "Try again; the call may have taken effect",
     "请重试；该调用可能已经生效",
+)
+EXCHANGE_BEHIND = Code(
+    "exchange/behind",
+    503,
+    "exchange",
+    "The exchange has not yet heard what the gateway knows",
+    "交换服务尚未取得最新目录",
+    "Try again shortly; operators: check the exchange's feed",
+    "请稍后重试；运维人员请检查交换服务的变更流",
 )
 PROVIDER_UNREACHABLE = Code(
     "provider/unreachable",

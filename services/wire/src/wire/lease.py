@@ -15,7 +15,7 @@ from runtime.errors import Refusal
 from runtime.http import AsyncClient, HTTPError, Response
 from runtime.service_auth import ServiceKey
 from wire import codes
-from wire.audit import Event, EventLeaf, encode, frames
+from wire.audit import Event, encode, event_leaf, frames
 
 log = structlog.get_logger()
 RENEW_S = 1.0
@@ -98,18 +98,14 @@ class EventWriter:
         self._next = 0
 
     async def _post(self, events: Sequence[Event]) -> Response:
-        body = frames((encode(self._leaf(event, self._next + i)), b"") for i, event in enumerate(events))
+        body = frames(
+            (encode(event_leaf(event, self._name, self._epoch, self._next + i)), b"") for i, event in enumerate(events)
+        )
         headers = {
             **batch_headers(self._name, self._epoch, self._next, len(events)),
             **self._key.headers("POST", "/batches", body),
         }
         return await self._client.post("/batches", content=body, headers=headers)
-
-    def _leaf(self, event: Event, sequence: int) -> EventLeaf:
-        return EventLeaf(
-            actor=event.actor, at=event.at, call=event.id, department=event.department, epoch=self._epoch,
-            event=event.event, facts=event.facts, gateway=self._name, sequence=sequence,
-        )  # fmt: skip
 
     async def renew(self) -> None:
         """Keep the lease alive; called every RENEW_S seconds. A lost lease is started anew with the next event."""

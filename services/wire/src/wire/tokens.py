@@ -120,6 +120,8 @@ class Verifier:
             [audience] if isinstance(audience, str) else audience or ()
         ):
             raise InvalidToken("issuer or audience")
+        if "cnf" in payload:  # bound to a key or certificate, which nobody here can look at yet
+            raise InvalidToken("a bound token")
         expires, issued = payload.get("exp"), payload.get("iat")
         if type(expires) is not int or type(issued) is not int or expires - issued > LONGEST_LIFE_S:
             raise InvalidToken("exp or iat")

@@ -79,6 +79,8 @@ def explain_router(gateway: Gateway, door: Door) -> APIRouter:
         grant: str = "",
     ) -> dict[str, object]:
         """Every condition with its result; those who take part see their own, the authority everything."""
+        if "/" not in interface:
+            raise Refusal(codes.INVALID_REQUEST, "interface is id/version, as in gaj-vehicle-info/v1")
         system = system or caller.client
         known = gateway.catalog.known(system, interface)
         _check_may_see(caller, system, known)

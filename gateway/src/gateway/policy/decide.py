@@ -40,9 +40,10 @@ def decide(known: Known, asked: Asked) -> Allow | Deny:
 def explain(known: Known, asked: Asked) -> list[tuple[str, Deny | None]]:
     """Every step with its result, up to and including the grant's; the first `Deny` is what `decide` says."""
     steps = [(condition.__name__, condition(known, asked)) for condition in BEFORE_THE_GRANT]
-    if known.route is not None:
-        found = conditions.operation_of(known.route, asked)
-        steps.append(("operation_exists", found if isinstance(found, Deny) else None))
+    if known.route is None:
+        return steps[: BEFORE_THE_GRANT.index(conditions.interface_exists) + 1]
+    found = conditions.operation_of(known.route, asked)
+    steps.append(("operation_exists", found if isinstance(found, Deny) else None))
     rule = conditions.rule_of(known, asked)
     steps.append(("grant_is_held", rule if isinstance(rule, Deny) else None))
     if isinstance(rule, GrantRule):

@@ -132,7 +132,9 @@ class CallProtocol(HttpToolsProtocol):
         except httptools.HttpParserUpgrade:
             return strict.Rejected(400, "no upgrade is offered")
         except httptools.HttpParserError:
-            return self._rejected or strict.Rejected(400, "not a valid HTTP/1.1 request")
+            return self._rejected or strict.Rejected(
+                400, "not a valid HTTP/1.1 request; bytes outside ASCII have to be percent-encoded"
+            )
         if self._in_head and max(self._head_bytes, len(data)) > strict.MAX_HEAD_BYTES:
             return strict.Rejected(431, "the head is too large")
         if self._padding.too_much:

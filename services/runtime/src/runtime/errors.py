@@ -49,6 +49,18 @@ INVALID_REQUEST = Code(
     "request/invalid", 422, "consumer", "The request does not have the required form", "请求不符合要求的格式",
     "Correct the members named in `errors` and send it again", "按 errors 列出的位置修改后重新提交",
 )  # fmt: skip
+UNKNOWN_PATH = Code(
+    "request/unknown-path", 404, "consumer", "There is nothing at this address", "该地址不存在",
+    "Check the path against the interface documents", "请对照接口文档检查路径",
+)  # fmt: skip
+METHOD_NOT_SERVED = Code(
+    "request/method-not-allowed", 405, "consumer", "This address does not take this method", "该地址不支持此方法",
+    "Use a method named in the Allow header", "请使用 Allow 头列出的方法",
+)  # fmt: skip
+BODY_TOO_LARGE = Code(
+    "request/too-large", 413, "consumer", "The body is larger than this address takes", "请求体过大",
+    "Send less at a time; `limit_bytes` says how much", "请减小单次请求的数据量，上限见 limit_bytes",
+)  # fmt: skip
 BROKEN = Code(
     "exchange/internal-error", 500, "exchange", "Something broke on our side", "平台内部错误",
     "Report the time and the record number to the operator", "请将时间和记录号告知平台运维人员",

@@ -6,23 +6,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from runtime.errors import BROKEN, INVALID_REQUEST, Code, Refusal
+from runtime.errors import BODY_TOO_LARGE, BROKEN, INVALID_REQUEST, METHOD_NOT_SERVED, UNKNOWN_PATH, Code, Refusal
 
 MEDIA_TYPE = "application/problem+json"
-_BY_STATUS = {
-    404: Code(
-        "request/unknown-path", 404, "consumer", "There is nothing at this address", "该地址不存在",
-        "Check the path against the interface documents", "请对照接口文档检查路径",
-    ),
-    405: Code(
-        "request/method-not-allowed", 405, "consumer", "This address does not take this method", "该地址不支持此方法",
-        "Use a method named in the Allow header", "请使用 Allow 头列出的方法",
-    ),
-    413: Code(
-        "request/too-large", 413, "consumer", "The body is larger than this address takes", "请求体过大",
-        "Send less at a time", "请减小单次请求的数据量",
-    ),
-}  # fmt: skip
+_BY_STATUS = {404: UNKNOWN_PATH, 405: METHOD_NOT_SERVED, 413: BODY_TOO_LARGE}
 
 
 def language_of(accept_language: str) -> str:
@@ -78,8 +65,9 @@ def answer(request: Request, code: Code, detail: str = "", facts: dict[str, obje
     """A problem document as a response, in the language the request prefers."""
     body = problem(code, language_of(request.headers.get("accept-language", "")), detail, facts=facts)
     headers = {"Tongdao-Fault": code.fault, "Cache-Control": "no-store"}
-    if code.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="tongdao", error="invalid_token"'
+    if code.status == 401:  # RFC 6750 section 3: no error for a request that brought no token
+        error = ', error="invalid_token"' if code.name == "token/invalid" else ""
+        headers["WWW-Authenticate"] = f'Bearer realm="tongdao"{error}'
     if code.status == 503:
         headers["Retry-After"] = "1"
     return Response(body, code.status, headers, MEDIA_TYPE)

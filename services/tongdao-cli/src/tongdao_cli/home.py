@@ -48,6 +48,7 @@ class Home:
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             self.published.chmod(0o700)
             self.receipts.chmod(0o700)
+            self.logs.chmod(0o700)
         except OSError as error:
             raise CannotStart(f"cannot write to {self.root} ({error.strerror}); choose another with --home") from None
 

@@ -39,6 +39,8 @@ def shown(console: Console, call: Shown, system: str) -> None:
     """The governed call that a start ends with."""
     question = call.question
     console.print(f"\n{system} asks: {question.method} /x/{question.interface}", soft_wrap=True, markup=False)
+    if question.case:
+        console.print(f"Tongdao-Case: {question.case}", style="dim", highlight=False)
     response(console, call.answer.response)
     if call.flaw:
         console.print(f"receipt: {call.flaw}", style="red", soft_wrap=True, markup=False)

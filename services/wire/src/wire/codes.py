@@ -3,9 +3,12 @@
 One registry, so that a code means the same everywhere; `tests/architecture/test_docs.py` keeps docs/codes.md equal to it.
 """
 
+from runtime.errors import BODY_TOO_LARGE as BODY_TOO_LARGE
 from runtime.errors import BROKEN as BROKEN
 from runtime.errors import INVALID_REQUEST as INVALID_REQUEST
+from runtime.errors import METHOD_NOT_SERVED as METHOD_NOT_SERVED
 from runtime.errors import NOT_ONE_OF_US as NOT_ONE_OF_US
+from runtime.errors import UNKNOWN_PATH as UNKNOWN_PATH
 from runtime.errors import Code
 
 # --- what the consumer sent -----------------------------------------------------------------------------------------
@@ -97,15 +100,6 @@ CLIENT_GONE = Code(
     "客户端提前断开连接",
     "Keep the connection open until the answer is whole",
     "请保持连接直至应答完整",
-)
-BODY_TOO_LARGE = Code(
-    "request/too-large",
-    413,
-    "consumer",
-    "The body is larger than this interface takes",
-    "请求体过大",
-    "Send at most `limit_bytes` bytes",
-    "请求体不得超过 limit_bytes 字节",
 )
 UNSUPPORTED_BODY = Code(
     "request/unsupported-media-type",
@@ -545,8 +539,5 @@ OTHER_BYTES = Code(
     "请上报：写入者重复使用序号",
 )
 
-REGISTRY: dict[str, Code] = {
-    code.name: code
-    for code in (*[v for v in globals().values() if isinstance(v, Code)], BROKEN, INVALID_REQUEST, NOT_ONE_OF_US)
-}
-"""Every code by name."""
+REGISTRY: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}
+"""Every code by name, those of `runtime.errors` among them."""

@@ -9,7 +9,7 @@ from rich.console import Console
 from tlog import receipt as receipts
 from tlog.proofs import ProofError
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_running
 from tongdao_cli.governed import Consumer, NoReceipt, Question
 from tongdao_cli.home import CannotStart, Home, write_private
 from tongdao_cli.keys import Secrets
@@ -19,7 +19,7 @@ SystemOption = Annotated[str, typer.Option(help="who asks; without it a demo sys
 
 def call(
     interface: Annotated[str, typer.Argument(help="id of the interface, with or without its version: name or name/v1")],
-    path: Annotated[str, typer.Option(help="what follows the version, with a leading slash")] = "",
+    path: Annotated[str, typer.Option(help="what follows the version")] = "",
     query: Annotated[list[str] | None, typer.Option(help="name=value, as often as needed")] = None,
     data: Annotated[str | None, typer.Option(help="JSON body; makes it a POST")] = None,
     method: Annotated[str, typer.Option(help="instead of GET or POST")] = "",
@@ -31,6 +31,7 @@ def call(
     """Make one governed call, show the answer, keep and verify the receipt."""
     place = Home(home)
     full = interface if "/" in interface else f"{interface}/v1"
+    path = f"/{path}" if path and not path.startswith("/") else path
     question = Question(
         interface=full, method=method.upper() or ("POST" if data is not None else "GET"), path=path,
         query=_pairs(query or []), data=data.encode() if data is not None else None, case=case,
@@ -63,6 +64,7 @@ def _pairs(query: list[str]) -> list[tuple[str, str]]:
 
 
 def _system_for(home: Home, interface: str) -> str:
+    check_running(home)
     systems: dict[str, str] = home.state().get("systems", {})
     if interface not in systems:
         known = ", ".join(sorted(systems)) or "nothing yet"

@@ -19,12 +19,21 @@ DatabaseOption = Annotated[
 DEFAULT_HOME = DEFAULT
 
 
+def check_running(home: Home) -> str:
+    """Address of the running gateway; raises CannotStart if there is none."""
+    gateway = str(home.running().get("gateway", ""))
+    if not gateway:
+        raise CannotStart(
+            f"nothing runs in {home.root}; start it with `tongdao up --home {home.root}`, "
+            "or name the home of what runs with --home or TONGDAO_HOME"
+        )
+    return gateway
+
+
 @contextmanager
 def as_client(home: Home, name: str) -> Iterator[Consumer]:
     """A client of the running gateway; raises CannotStart if there is none."""
-    gateway = home.running().get("gateway", "")
-    if not gateway:
-        raise CannotStart(f"nothing runs in {home.root}; start it with `tongdao up --home {home.root}`")
+    gateway = check_running(home)
     with sync_client(gateway, timeout_s=70) as client:
         try:
             yield Consumer(client, gateway, Secrets(home), name)

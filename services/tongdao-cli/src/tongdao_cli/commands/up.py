@@ -1,6 +1,7 @@
 """`tongdao up`: everything runs until Ctrl-C."""
 
 import asyncio
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -40,7 +41,7 @@ async def _up(home: Home, port: int, ready_file: Path | None, console: Console) 
         console.print(f"{time.monotonic() - began:5.1f} s  demo city {'registered' if is_new else 'is there'}")
         output.shown(console, await there.beside(asyncio.to_thread(story.show, plan)), story.SHOWN_SYSTEM)
         output.addresses(console, plan, there.supervisor.pids)
-        example = f"tongdao call scjgj-enterprise-base --path /91990100700100010D --home {home.root}"
+        example = f"{sys.argv[0]} call scjgj-enterprise-base --path /91990100700100010D --home {home.root}"
         console.print(f"\nTry: {example}", soft_wrap=True, highlight=False, markup=False)
         console.print("Ctrl-C stops everything and keeps the data.")
         there.announce()

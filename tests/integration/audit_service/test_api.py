@@ -102,7 +102,7 @@ def settings_of(database: Database, folder: Path) -> Settings:
     (folder / "service.secret").write_bytes(SECRET)
     (folder / "signing.pem").write_bytes(key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return Settings(
-        port=0, service_secret_file=folder / "service.secret", database_url=database.url_of("audit"), issuer=ISSUER,
+        port=1, service_secret_file=folder / "service.secret", database_url=database.url_of("audit"), issuer=ISSUER,
         audience=ISSUER, identity_url="http://identity.test", origin=ORIGIN,
         signing_key_file=folder / "signing.pem", published_file=folder / "published",
     )  # fmt: skip

@@ -94,6 +94,7 @@ def test_every_method_arrives_as_it_was_sent(member: Member, method: str) -> Non
     assert answer.status_code == 200
     assert answer.headers["tongdao-record"]
     assert answer.headers["traceparent"] == TRACE
+    check_request_hash(answer)
     if method == "HEAD":
         assert answer.content == b""
         return
@@ -140,6 +141,14 @@ def test_a_streamed_interface_passes_bytes_both_ways(platform: Platform, member:
     assert len(echo.content) > len(sent)
     assert echo.json()["headers"]["Content-Type"] == "application/octet-stream"
     check_digest(platform, echo.headers["tongdao-record"], echo.content)
+
+
+def check_request_hash(answer: http.Response) -> None:
+    """The asker can see from the header that this answers its very question."""
+    stated, _, salt = answer.headers["tongdao-request-hash"].removeprefix("sha-256=").partition(";salt=")
+    asked = answer.request
+    question = b"%b %b\n%b" % (asked.method.encode(), asked.url.raw_path, asked.content)
+    assert stated == hashlib.sha256(bytes.fromhex(salt) + question).hexdigest()
 
 
 def check_digest(platform: Platform, record: str, content: bytes) -> None:

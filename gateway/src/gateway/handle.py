@@ -29,7 +29,7 @@ from relay.upstream import Answer, UpstreamFault
 from runtime.errors import Refusal
 from runtime.ids import uuid7
 from wire import codes, headers, scopes
-from wire.audit import CallLeaf, answer_digest, request_digest
+from wire.audit import CallLeaf, Phase, answer_digest, request_hasher
 from wire.calls import ReplyMessage
 from wire.feed import FeedReader
 from wire.tokens import AccessToken
@@ -72,10 +72,10 @@ class Passage:
             department="", epoch=0, gateway="", interface="", path="", sequence=0, system="", version="",
             trace=call.headers.get(b"traceparent", b"")[3:35].decode("latin-1"),
         )  # fmt: skip
-        self.digest = hashlib.sha256(b"%b%b %b\n" % (self.salt, call.method, call.target))
+        self.digest = request_hasher(self.salt, call.method, call.target)
 
     def note(self, chunk: bytes) -> None:
-        """A part of a streamed question, on its way."""
+        """A part of the question, on its way."""
         self.digest.update(chunk)
         self.leaf.request_bytes += len(chunk)
 
@@ -172,16 +172,9 @@ def describe(leaf: CallLeaf, allowed: Allow) -> None:
 
 async def deny(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
     """A refusal before the intent: recorded like a success, then answered."""
-    leaf = passage.leaf
-    leaf.phase, leaf.status, leaf.code, leaf.fault = (
-        "denied",
-        refused.code.status,
-        refused.code.name,
-        refused.code.fault,
-    )
-    leaf.at_ready = int(time.time() * 1000)
+    close(passage.leaf, "denied", refused.code.status, refused)
     try:
-        await gateway.recorder.put(leaf, passage.salt)
+        await gateway.recorder.put(passage.leaf, passage.salt)
     except Refusal as unrecorded:
         return passage.refuse(unrecorded, record="")
     return passage.refuse(refused, passage.record)
@@ -242,12 +235,12 @@ async def intent(gateway: Gateway, passage: Passage, body: bytes | None) -> None
     leaf = passage.leaf
     leaf.phase = "intent"
     if body is not None:
-        leaf.request_bytes = len(body)
-        leaf.request_digest = request_digest(passage.salt, passage.call.method, passage.call.target, body)
+        passage.note(body)
+        leaf.request_digest = passage.digest.hexdigest()
     try:
         await gateway.recorder.put(leaf, passage.salt)
     except Refusal as unrecorded:
-        close(leaf, unrecorded.code.status, unrecorded)
+        close(leaf, "outcome", unrecorded.code.status, unrecorded)
         gateway.recorder.put(leaf, passage.salt)
         raise
 
@@ -270,16 +263,16 @@ def refused_by_exchange(reply: ReplyMessage) -> Refusal:
     return Refusal(code, reply.detail, **reply.facts)
 
 
-def close(leaf: CallLeaf, status: int, refused: Refusal | None) -> None:
-    """Turn the leaf into the outcome."""
-    leaf.phase, leaf.status, leaf.at_ready = "outcome", status, int(time.time() * 1000)
+def close(leaf: CallLeaf, phase: Phase, status: int, refused: Refusal | None) -> None:
+    """Turn the leaf into how the call ended."""
+    leaf.phase, leaf.status, leaf.at_ready = phase, status, int(time.time() * 1000)
     if refused is not None:
         leaf.code, leaf.fault = refused.code.name, refused.code.fault
 
 
 async def conclude(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
     """A refusal after the intent: the outcome is committed, then the refusal is answered."""
-    close(passage.leaf, refused.code.status, refused)
+    close(passage.leaf, "outcome", refused.code.status, refused)
     try:
         await gateway.recorder.put(passage.leaf, passage.salt)
     except Refusal:
@@ -288,18 +281,20 @@ async def conclude(gateway: Gateway, passage: Passage, refused: Refusal) -> None
 
 
 async def break_off(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
-    """The call ends here: an intent gets its outcome, what never came so far is a denial."""
+    """The call ends here: an intent gets its outcome, what never came so far is a denial, what had ended stays so."""
     if passage.leaf.phase == "intent":
         await conclude(gateway, passage, refused)
-    elif not passage.call.started:
+    elif passage.leaf.phase == "denied":
         await deny(gateway, passage, refused)
+    else:
+        passage.refuse(refused, passage.record)
 
 
 async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content: bytes, lines: bytes) -> None:
     """An answer that was read to its end: outcome, then answer."""
     leaf = passage.leaf
     leaf.answer_bytes, leaf.answer_digest = len(content), answer_digest(passage.salt, content)
-    close(leaf, reply.status, None)
+    close(leaf, "outcome", reply.status, None)
     try:
         await gateway.recorder.put(leaf, passage.salt)
     except Refusal:
@@ -328,7 +323,7 @@ async def stream(gateway: Gateway, passage: Passage, reply_answer: Answer, reply
     except UpstreamFault as fault:
         failed = Refusal(codes.PROVIDER_BROKEN_ANSWER, str(fault))
     leaf.answer_digest = digest.hexdigest()
-    close(leaf, reply.status if failed is None or call.started else failed.code.status, failed)
+    close(leaf, "outcome", reply.status if failed is None or call.started else failed.code.status, failed)
     try:
         await gateway.recorder.put(leaf, passage.salt)
     except Refusal:

@@ -117,9 +117,9 @@ def encode(leaf: Leaf) -> bytes:
     return _encoder.encode(leaf)
 
 
-def request_digest(salt: bytes, method: bytes, target: bytes, body: bytes) -> str:
-    """Hex SHA-256 that binds an answer to its question; the asker can recompute it with the salt."""
-    return hashlib.sha256(b"%b%b %b\n%b" % (salt, method, target, body)).hexdigest()
+def request_hasher(salt: bytes, method: bytes, target: bytes) -> "hashlib._Hash":
+    """SHA-256 that binds an answer to its question, still without the body; whoever asked can recompute it."""
+    return hashlib.sha256(b"%b%b %b\n" % (salt, method, target))
 
 
 def answer_digest(salt: bytes, body: bytes) -> str:

@@ -20,6 +20,7 @@ from starlette.responses import StreamingResponse
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.protocol import Handler, call_protocol
 from runtime.server import serve
+from tongdao_cli.postgres import free_port
 
 HOST = "127.0.0.1"
 BODY_LIMIT = 1024 * 1024
@@ -241,13 +242,6 @@ def listens(port: int) -> bool:
             return True
     except ConnectionError:
         return False
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 # --- as a process

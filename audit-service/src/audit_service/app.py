@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from fastapi import FastAPI
 
@@ -23,7 +22,7 @@ from runtime.http import AsyncClient, client
 from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
-from wire.tokens import Door, Keys, Verifier
+from wire.tokens import Door, Verifier, keys_of
 
 RENEW_S = 1.0
 
@@ -37,7 +36,7 @@ def build(settings: Settings, identity: AsyncClient) -> tuple[FastAPI, Handler]:
     ingest = Ingest(database, sequencer.wake.set)
     writer = Writer(settings.instance, database, ingest)
     reaper = Reaper(f"{settings.instance}-reaper", database, settings.lease_s)
-    door = Door(Verifier(settings.issuer, settings.audience, Keys(lambda: _jwks(identity))))
+    door = Door(Verifier(settings.issuer, settings.audience, keys_of(identity)))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -63,13 +62,6 @@ def build(settings: Settings, identity: AsyncClient) -> tuple[FastAPI, Handler]:
     app.include_router(records.router(Records(database, writer, settings.origin), door))
     app.include_router(proofs.router(database, signer.vkey))
     return app, batches.BatchDoor(key, ingest).handle
-
-
-async def _jwks(identity: AsyncClient) -> dict[str, Any]:
-    answer = await identity.get("/oauth2/jwks")
-    answer.raise_for_status()
-    keys: dict[str, Any] = answer.json()
-    return keys
 
 
 async def _drain(writer: Writer, reaper: Reaper) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -23,7 +22,7 @@ from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire.lease import RENEW_S, EventWriter
-from wire.tokens import Door, Keys, Verifier
+from wire.tokens import Door, Verifier, keys_of
 
 log = structlog.get_logger()
 FLUSH_S = 0.2
@@ -38,7 +37,7 @@ def create(settings: Settings, identity: AsyncClient, audit: AsyncClient) -> Fas
     writer = EventWriter(settings.instance, audit, key)
     outbox = Outbox(database, outbox_table, writer.write)
     journal = Journal(database, outbox, SystemClock())
-    door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, Keys(_jwks_from(identity))))
+    door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, keys_of(identity)))
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -60,16 +59,6 @@ def create(settings: Settings, identity: AsyncClient, audit: AsyncClient) -> Fas
     app.include_router(grants.router(door, journal))
     app.include_router(feed.router(key, database, bell))
     return app
-
-
-def _jwks_from(identity: AsyncClient) -> Any:
-    async def fetch() -> dict[str, Any]:
-        answer = await identity.get("/oauth2/jwks")
-        answer.raise_for_status()
-        document: dict[str, Any] = answer.json()
-        return document
-
-    return fetch
 
 
 async def _flush(outbox: Outbox) -> None:

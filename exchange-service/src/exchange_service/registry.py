@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import structlog
 
-from exchange_service.contract.model import BadContract, Contract, Projection
+from exchange_service.contract.model import Contract, Projection
 from exchange_service.providers.breaker import Breaker
 from exchange_service.providers.egress import Egress
 from exchange_service.providers.rest import RestProvider
@@ -74,7 +74,7 @@ class Registry:
             served: Served | None = Served(interface, self._egress)
             if old is not None and served is not None and old.interface.base_url == interface.base_url:
                 served.breaker = old.breaker  # the same provider, as well or ill as before
-        except (BadContract, ValueError) as bad:  # one interface must not stop the feed
+        except ValueError as bad:  # BadContract among them: one interface must not stop the feed
             log.error("interface.unusable", interface=interface.key, reason=str(bad))
             served = None
         # calls under way hold on to the old one; its idle connections end by themselves within seconds

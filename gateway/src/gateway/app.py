@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -29,7 +28,7 @@ from runtime.tasks import Tasks
 from wire import codes
 from wire.feed import FeedReader
 from wire.lease import RENEW_S
-from wire.tokens import Door, Keys, Verifier
+from wire.tokens import Door, Verifier, keys_of
 
 
 def upstream(url: str, connections: int) -> Upstream:
@@ -45,11 +44,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     catalog_client = http.client(settings.catalog_url)
     audit_client = http.client(settings.audit_url)
 
-    async def fetch_keys() -> dict[str, Any]:
-        keys: dict[str, Any] = (await identity.get("/oauth2/jwks")).raise_for_status().json()
-        return keys
-
-    verifier = Verifier(settings.public_url, settings.audience or settings.public_url, Keys(fetch_keys))
+    verifier = Verifier(settings.public_url, settings.audience or settings.public_url, keys_of(identity))
     catalog = Catalog()
     feed = FeedReader(http.client(settings.catalog_url), key, catalog)
     to_audit = upstream(settings.audit_url, connections=4)

@@ -133,7 +133,7 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     key = f"{interface}/{version}"
     asked = Asked(
         caller.client, key, leaf.method, path, call.client, passage.at,
-        passage.header(headers.GRANT), leaf.case, passage.header(headers.CONSENT),
+        passage.header(headers.GRANT), leaf.case,
     )  # fmt: skip
     decision = decide(gateway.catalog.known(caller.client, key), asked)
     if isinstance(decision, Deny):

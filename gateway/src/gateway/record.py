@@ -7,6 +7,7 @@ it is, or until the lease it was written under has ended. Waiters give up after 
 
 import asyncio
 import time
+from functools import partial
 
 import structlog
 
@@ -151,7 +152,7 @@ class Recorder:
         while self._forming and len(self._sent) < IN_FLIGHT:
             batch = self._forming.pop(0)
             self._sent.add(batch)
-            drive(self._deliver(batch), lambda batch=batch: self._end(batch, None))  # type: ignore[misc]
+            drive(self._deliver(batch), partial(self._give_up, batch, "delivery failed"))
 
     async def _deliver(self, batch: Batch) -> None:
         body = b"".join(batch.frames)
@@ -161,11 +162,10 @@ class Recorder:
             if status in (204, 409, 422):
                 break
             await asyncio.sleep(RETRY_S)
-        if status == 409:
-            self._lose_lease(batch.epoch)
-        if status == 422:
-            log.error("batch.refused", first=batch.first, count=batch.count, epoch=batch.epoch)
-        self._end(batch, None if status == 204 else Refusal(codes.AUDIT_UNAVAILABLE, f"the log said {status}"))
+        if status == 204:
+            self._end(batch, None)
+        else:
+            self._give_up(batch, f"the log said {status}")
 
     async def _post(self, batch: Batch, body: bytes) -> int:
         """Status of one attempt, 0 where there was none."""
@@ -183,14 +183,18 @@ class Recorder:
             return 0
         return answer.status
 
+    def _give_up(self, batch: Batch, reason: str) -> None:
+        """The batch will never be committed by us. There may be outcomes in it: once the lease has ended the log closes
+        their calls."""
+        log.error("batch.given_up", first=batch.first, count=batch.count, epoch=batch.epoch, reason=reason)
+        self._lose_lease(batch.epoch)
+        self._end(batch, Refusal(codes.AUDIT_UNAVAILABLE, reason))
+
     def _end(self, batch: Batch, error: Exception | None) -> None:
         self._sent.discard(batch)
-        self._kick_rest()
-        batch.settle(error)
-
-    def _kick_rest(self) -> None:
         if self._forming:
             self._kick()
+        batch.settle(error)
 
     async def give_up_late(self) -> None:
         """Called often: tell those who waited too long. Their records stay in their batches and may still arrive."""

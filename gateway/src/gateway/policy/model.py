@@ -71,7 +71,6 @@ class Asked:
     at: float
     grant: str = ""
     case: str = ""
-    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

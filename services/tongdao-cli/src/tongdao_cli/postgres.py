@@ -188,10 +188,6 @@ class Postgres:
         tail = self._log.read_text(errors="replace")[-500:]
         raise NoPostgres(f"PostgreSQL did not start; {self._log} ends with: {tail}")
 
-    def alive(self) -> bool:
-        """Whether our postmaster still runs."""
-        return self._process is not None and self._process.poll() is None
-
     def stop(self) -> None:
         """Fast shutdown: sessions are ended, everything committed is kept."""
         if self._process is not None and self._process.poll() is None:

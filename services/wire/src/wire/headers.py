@@ -2,7 +2,6 @@
 
 GRANT = b"tongdao-grant"
 CASE = b"tongdao-case"
-CONSENT = b"tongdao-consent"
 RECORD = b"tongdao-record"
 FAULT = b"tongdao-fault"
 REQUEST_HASH = b"tongdao-request-hash"

@@ -20,6 +20,7 @@ from joserfc.errors import JoseError
 from starlette.requests import Request
 
 from runtime.errors import Refusal
+from runtime.http import AsyncClient
 from wire import codes
 
 log = structlog.get_logger()
@@ -86,6 +87,17 @@ class Keys:
         except Exception as error:
             self._not_before = time.monotonic() + 1.0
             log.warning("keys.not_fetched", error=repr(error))
+
+
+def keys_of(identity: AsyncClient) -> Keys:
+    """The keys that the identity service publishes."""
+
+    async def fetch() -> dict[str, Any]:
+        answer = await identity.get("/oauth2/jwks")
+        document: dict[str, Any] = answer.raise_for_status().json()
+        return document
+
+    return Keys(fetch)
 
 
 def _usable(key: dict[str, Any]) -> bool:

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness.lanes import CHUNK, Client, Lanes, free_port, get, listens, until
+from harness.lanes import CHUNK, Client, Lanes, get, listens, until
 from relay.call import Call, ClientGone
+from tongdao_cli.postgres import free_port
 
 MB = 1024 * 1024
 SIZE = 50 * MB

@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from harness.lanes import free_port
 from harness.origin import GET, HOST, OK, Line, always_ok, ask, pool, says
 from relay import upstream as pools
 from relay.upstream import Broken, TimedOut, Unreachable, Upstream
+from tongdao_cli.postgres import free_port
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("REL-07")]
 

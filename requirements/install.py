@@ -16,7 +16,7 @@ UV_VERSION = "0.13.9"
 TOOLS, VENV = ROOT / ".tools", ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MEMBERS = (
-    "services/tlog", "services/runtime", "services/relay", "services/wire", "services/identity",
+    "services/tlog", "services/statute", "services/runtime", "services/relay", "services/wire", "services/identity",
     "services/sample-providers", "services/tongdao-cli",
     "audit-service", "catalog-service", "exchange-service", "gateway",
 )  # fmt: skip

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_service.directory import contract, model
-from catalog_service.directory.model import Basis, Interface, Resource, Share
+from catalog_service.directory.entry import Basis, Resource, Share
+from catalog_service.directory.model import Interface
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Field, Operation

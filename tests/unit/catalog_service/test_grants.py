@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from catalog_service.directory.model import Basis, Interface, Resource, Share
+from catalog_service.directory.entry import Basis, Resource, Share
+from catalog_service.directory.model import Interface
 from catalog_service.grants.model import check_shared, mistakes_in_grant
 from runtime.errors import Refusal
 from wire import codes

@@ -5,12 +5,15 @@ from collections.abc import Sequence
 import msgspec
 from starlette.responses import Response
 
-from catalog_service.feed.model import Actor
+from catalog_service.feed.model import PLATFORM, Actor
+from wire import scopes
 from wire.tokens import AccessToken
 
 
 def actor_of(token: AccessToken) -> Actor:
-    return Actor(token.client, token.department)
+    """Operators run the system and decide nothing: the platform's own department holds no office."""
+    offices = frozenset() if token.department == PLATFORM else token.scopes & frozenset(scopes.OFFICES)
+    return Actor(token.client, token.department, offices)
 
 
 def answer(thing: object, status: int = 200) -> Response:

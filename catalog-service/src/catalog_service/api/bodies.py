@@ -22,7 +22,6 @@ Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_readabl
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
 Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]
 Level = Literal["L1", "L2", "L3", "L4"]
-ShareType = Literal["unconditional", "conditional", "none"]
 UnixSeconds = Annotated[int, Field(ge=0, le=2**40)]
 
 
@@ -48,55 +47,6 @@ class DepartmentBody(Body):
 class SystemBody(Body):
     department: Id
     name: Name
-
-
-class ItemBody(Body):
-    name: Name
-    label: Name
-    type: Literal["C", "N", "Y", "D", "T", "L", "M", "G", "B", "I", "F"]
-    length: Annotated[int, Field(ge=0, le=2**31)] = 0
-    required: bool = False
-    sensitivity: Text = "none"
-    level: Level = "L1"
-    mask: Text = ""
-    description: Text = ""
-
-
-class BasisBody(Body):
-    law: Name
-    article: Text = ""
-
-
-class ShareBody(Body):
-    type: ShareType
-    mode: Literal["query", "verify", "compare"] = "query"
-    condition: Text = ""
-    scope: Text = ""
-    reason: Text = ""
-    legal_basis: list[BasisBody] = []
-
-
-class ResourceBody(Body):
-    name: Name
-    provider: Id
-    summary: Annotated[Long, StringConstraints(min_length=1)]
-    share: ShareBody
-    name_en: Text = ""
-    topic: Text = ""
-    data_class: Text = ""
-    format: Annotated[int, Field(ge=1, le=7)] = 7
-    format_note: Text = ""
-    items: Annotated[list[ItemBody], Field(max_length=2000)] = []
-    open: ShareType = "none"
-    open_condition: Text = ""
-    update_cycle: Literal["实时", "每日", "每周", "每月", "每季度", "每年"] = "实时"
-    security_level: Level = "L1"
-    contains_personal_info: bool = False
-    subject_consent_required: bool = False
-    collect_department: Text = ""
-    approve_department: Text = ""
-    published: Annotated[str, StringConstraints(pattern=r"^(?:\d{4}-\d{2}-\d{2})?$")] = ""
-    related: list[Code] = []
 
 
 class OperationBody(Body):

@@ -13,14 +13,15 @@ from catalog_service.api.bodies import (
     Id,
     InterfaceBody,
     ReasonBody,
-    ResourceBody,
     SystemBody,
     Version,
 )
+from catalog_service.api.entry_bodies import ResourceBody
 from catalog_service.directory import flows, store
-from catalog_service.directory.model import Act, Department, Interface, Resource
-from catalog_service.directory.permissions import PLATFORM
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import Act, Department, Interface
 from catalog_service.feed.flows import Journal
+from catalog_service.feed.model import PLATFORM
 from runtime.errors import Code as RefusalCode
 from runtime.errors import Refusal
 from wire import codes, scopes

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from catalog_service.directory.model import Interface, Resource
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import Interface
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, paths
 from wire.catalog import Field, Operation

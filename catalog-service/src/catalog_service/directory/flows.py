@@ -5,9 +5,11 @@ answer of a registration says whether the thing is new; stating the same again c
 """
 
 from catalog_service.directory import contract, model, store
-from catalog_service.directory.model import DONE, Act, Department, Interface, Resource
-from catalog_service.directory.permissions import PLATFORM, check_may_move, check_responsible
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import DONE, Act, Department, Interface
+from catalog_service.directory.permissions import check_may_move, check_responsible
 from catalog_service.feed.flows import Change
+from catalog_service.feed.model import PLATFORM
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import System

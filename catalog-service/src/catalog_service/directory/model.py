@@ -9,12 +9,16 @@ from typing import Literal, TypeVar
 
 import msgspec
 
+from catalog_service.directory.entry import Resource
 from runtime.errors import Refusal
 from wire import catalog, codes
 from wire.catalog import Standing, State
 
 Act = Literal["suspend", "resume", "revoke"]
-ShareType = Literal["unconditional", "conditional", "none"]
+Stage = Literal["registered", "tested", "mounted", "online", "degraded", "circuit_open", "deprecated", "offline"]
+SERVED: frozenset[Stage] = frozenset({"online", "degraded", "circuit_open", "deprecated"})
+PUBLIC_SERVICE = "public_service_operator"
+"""The kind of those who are bound by local rules only: 供水, 供电, 供气 and the like."""
 DONE: Mapping[Act, str] = {"suspend": "suspended", "resume": "resumed", "revoke": "revoked"}
 
 TRANSITIONS: Mapping[tuple[Standing, Act], Standing] = {
@@ -43,80 +47,31 @@ class Department(catalog.Department, frozen=True, kw_only=True):
         """What gateways have to know."""
         return catalog.Department(id=self.id, name=self.name, state=self.state)
 
+    @property
+    def is_government(self) -> bool:
+        """政府部门 or a body that law puts in its place; the decree binds no others (国务院令第809号 2)."""
+        return self.kind != PUBLIC_SERVICE
+
 
 class Interface(catalog.Interface, frozen=True, kw_only=True):
-    """One version of an interface and the resource that it opens."""
+    """One version of an interface and the resource that it opens.
+
+    stage        how far it has come (挂接); gateways hear of it while it is SERVED
+    entry_state  the standing of its resource: what is suspended there is shut here
+    """
 
     resource: str
+    stage: Stage = "online"
+    entry_state: State = State()
 
     def published(self) -> catalog.Interface:
         """What gateways and exchanges have to know."""
         members = {name: getattr(self, name) for name in catalog.Interface.__struct_fields__}
-        return catalog.Interface(**members)
+        state = self.entry_state if self.state.standing == "active" else self.state
+        return catalog.Interface(**{**members, "state": state})
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One information item (信息项). type: a letter of the 1272 guide (C N Y D T L M G B I F); length 0: none."""
-
-    name: str
-    label: str
-    type: str
-    length: int = 0
-    required: bool = False
-    sensitivity: str = "none"
-    level: str = "L1"
-    mask: str = ""
-    description: str = ""
-
-
-class Basis(msgspec.Struct, frozen=True, kw_only=True):
-    """A legal ground."""
-
-    law: str
-    article: str = ""
-
-
-class Share(msgspec.Struct, frozen=True, kw_only=True):
-    """Share attribute (共享属性): type, way of use, condition, scope, reason and legal ground."""
-
-    type: ShareType
-    mode: Literal["query", "verify", "compare"] = "query"
-    condition: str = ""
-    scope: str = ""
-    reason: str = ""
-    legal_basis: list[Basis] = []
-
-
-class Resource(msgspec.Struct, frozen=True, kw_only=True):
-    """A catalog entry (信息资源): the core metadata of 发改高技〔2017〕1272号 that is needed so far.
-
-    code  分类码/顺序码    format  1..7 of the guide    open  开放属性    update_cycle  更新周期
-    """
-
-    code: str
-    name: str
-    provider: str
-    summary: str
-    share: Share
-    name_en: str = ""
-    topic: str = ""
-    data_class: str = ""
-    format: int = 7
-    format_note: str = ""
-    items: list[Item] = []
-    open: ShareType = "none"
-    open_condition: str = ""
-    update_cycle: str = "实时"
-    security_level: str = "L1"
-    contains_personal_info: bool = False
-    subject_consent_required: bool = False
-    collect_department: str = ""
-    approve_department: str = ""
-    published: str = ""
-    related: list[str] = []
-
-
-Governed = TypeVar("Governed", Department, catalog.System, Interface, catalog.Grant)
+Governed = TypeVar("Governed", Department, catalog.System, Resource, Interface, catalog.Grant)
 
 
 def move(thing: Governed, act: Act, by: str, reason: str, at: datetime) -> Governed:

@@ -4,13 +4,10 @@ Scopes say what a token is for (`wire.scopes`); this says whose things it is for
 """
 
 from catalog_service.directory.model import Act
-from catalog_service.feed.model import Actor
+from catalog_service.feed.model import PLATFORM, Actor
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import State
-
-PLATFORM = "platform"
-"""The department of the operator whose key is made with the installation."""
 
 
 def check_responsible(actor: Actor, department: str) -> None:

@@ -8,7 +8,8 @@ from sqlalchemy import Column, LargeBinary, MetaData, Select, Table, Text, selec
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from catalog_service.directory.model import Department, Interface, Resource
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import Department, Interface
 from wire.catalog import System
 
 metadata = MetaData(schema="catalog")

@@ -6,15 +6,18 @@ import msgspec
 
 from wire import catalog
 
+PLATFORM = "platform"
+"""The department of the operator whose key is made with the installation."""
 Thing = catalog.Department | catalog.System | catalog.Interface | catalog.Grant
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts: an OAuth client and the department that it belongs to."""
+    """Who acts: an OAuth client, its department, and the offices that it holds (scopes `office:…`)."""
 
     client: str
     department: str
+    offices: frozenset[str] = frozenset()
 
 
 def kind_and_id(thing: Thing) -> tuple[catalog.Kind, str]:

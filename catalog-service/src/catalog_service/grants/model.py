@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from catalog_service.directory.contract import MASKS, Mistake, mistakes_in_networks
-from catalog_service.directory.model import Interface, Resource
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import Interface
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Grant

@@ -539,5 +539,19 @@ OTHER_BYTES = Code(
     "请上报：写入者重复使用序号",
 )
 
+# --- procedures of the law ------------------------------------------------------------------------------------------
+NOT_IN_THIS_STATE = Code(
+    "case/not-in-this-state", 409, "consumer", "That does not follow from the present state", "当前状态下不能办理该事项",
+    "See `state` and `possible`; somebody else may have been faster", "请查看 state 与 possible；可能已有他人先行办理",
+)  # fmt: skip
+NOT_YOUR_STEP = Code(
+    "case/not-your-step", 403, "consumer", "Another office decides this step", "此环节由其他角色办理",
+    "Have one of `roles` do it; `article` says why", "请由 roles 所列角色办理，依据见 article", "国务院令第809号 13, 16, 20, 21",
+)  # fmt: skip
+FOUR_EYES = Code(
+    "case/four-eyes", 403, "consumer", "Whoever made it does not approve it", "经办人不得审批本人办理的事项",
+    "Have another person of the same office do it", "请由同一岗位的其他人员办理", "GB/T 22239-2019 8.1.4.2",
+)  # fmt: skip
+
 REGISTRY: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}
 """Every code by name, those of `runtime.errors` among them."""

@@ -1,0 +1,1 @@
+"""Figures for the yearly assessment (评估考核)."""

@@ -1,7 +1,7 @@
 """What a profile says, and what the law comes to: clocks, answers, legal ranks. Pure data.
 
-A profile is the law of one place as it stands in one file. A `Rule` is a time limit as written there, a `Clock` is a time
-limit as it applies to a case, after higher law and platform defaults have been heard.
+A profile is the law of one place as it stands in one file. A `Rule` is a time limit as written there, a `Clock` is a
+time limit as it applies to a case, after higher law and platform defaults have been heard.
 """
 
 from collections.abc import Mapping
@@ -121,6 +121,7 @@ EXPIRY_WARNING_DAYS = 90
 class Profile:
     """One instrument as data. `entries` holds every key that the file states, flat."""
 
+    file: str
     id: str
     version: str
     title: str
@@ -135,8 +136,12 @@ class Profile:
     incomplete: bool
     terms: Mapping[str, str] = field(hash=False)
     entries: Mapping[str, Rule | Node] = field(hash=False)
-    silent: Mapping[str, str] = field(hash=False)
-    """Sections that are silent as a whole, with what the file says about that."""
+
+    def entry(self, key: str) -> Rule | Node | None:
+        """What the file states at `key`, or that the section around it is silent, or None."""
+        while key and key not in self.entries:
+            key = key.rpartition(".")[0]
+        return self.entries.get(key)
 
     def may_be_activated(self, on: date) -> str:
         """Why it may not be put in force on that day; "" if it may. A draft may always be simulated."""

@@ -1,18 +1,15 @@
-"""What a profile may say: every key with the shape of its value. One table, read by the reader and by whoever lists keys.
+"""What a profile may say: every key with the shape of its value (see `shapes`), in one table.
 
-Shapes: `str`, `bool`, `int` (zero or more) and `date` are themselves; a frozenset is a choice of words; `[shape]` a list;
-`{"key": shape}` a mapping with these keys at most; `{str: shape}` a mapping with any keys; `(a, b)` either. Null is silence
-and fits everywhere. Choices stand where code acts on the word: a misspelt one must not pass as an unknown one.
+Choices of words stand where code acts on the word: a misspelt one must not pass as one that nobody acts on.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from statute.model import COLLECTIVE, RANKS
-
-Shape = Any
+from statute.shapes import Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +39,30 @@ TEXTS = [str]
 RANK = frozenset(RANKS) | frozenset(COLLECTIVE)
 BASIS = RANK | _words("理由 共享条件 共享范围 使用用途 使用条件")
 ACCESS = _words("service_api db_table file file_download batch batch_exchange copy_with_consent other_with_consent")
-CHAIN = _words(
-    "institution data_officer department_head institution_registers authority_guidance authority_compiles "
-    "same_level_authority upper_authority"
-)
+CHAIN = (
+    "data_officer", "institution", "institution_registers", "department_head", "authority_guidance",
+    "authority_compiles", "same_level_authority", "upper_authority",
+)  # fmt: skip
+"""Who agrees to a catalog entry, from the bottom up."""
+
 EVENTS = _words(
-    "subscription application_received agree_reply demand_submitted reply feedback_received correction_request_received "
-    "legal_or_duty_change_date updated_catalog_received open_application_received"
+    "subscription application_received agree_reply demand_submitted reply feedback_received "
+    "correction_request_received legal_or_duty_change_date updated_catalog_received open_application_received"
 )
 ACTOR = _words("platform provider institution authority collecting_institution collector")
 STATUS = _words("in_force draft superseded")
+
+REMARKS: dict[str, Shape] = {
+    "form": str, "includes": (str, TEXTS), "then": str, "result_notice": str, "note": str,
+}  # fmt: skip
+"""What may be said beside a time limit; alone among its parts this can be asked for by itself."""
 
 CLOCK: dict[str, Shape] = {
     "days": int, "unit": _words("WD CD hour"), "from": EVENTS, "actor": (ACTOR, [ACTOR]),
     "binding": _words("must in_principle"),
     "qual": _words("timely immediate immediate_if_possible as_set deadline_set_by_authority"),
     "extend": {"max": int, "mode": _words("add total"), "approve_by": str, "notify": TEXTS, "reason": bool},
-    "form": str, "includes": (str, TEXTS), "then": str, "result_notice": str, "note": str, "cite": str,
+    "cite": str, **REMARKS,
 }  # fmt: skip
 
 INSTRUMENT: dict[str, Shape] = {
@@ -84,7 +88,9 @@ BODY: dict[str, Any] = {
     "staff": {
         "unit": _node(str, report_to=str),
         "roles": _node({str: int}, officer_tasks=TEXTS, report_to=str, on_change=str),
-        "signoff": _node(dict.fromkeys(("catalog", "application_out", "application_reply", "correction_extension"), str)),
+        "signoff": _node({
+            "catalog": str, "application_out": str, "application_reply": str, "correction_extension": str,
+        }),
         "posts": _node(str),
     },
     "channel": {
@@ -102,7 +108,7 @@ BODY: dict[str, Any] = {
         "acquire_modes": _node(TEXTS),
         "single_source": _node(bool),
         "pre_assessment": _node(TEXTS),
-        "approval_chain": _node([CHAIN], via=str, note=str),
+        "approval_chain": _node([frozenset(CHAIN)], via=str, note=str),
         "publish_by": _node(_words("institution same_level_authority")),
         "update_on_change": CLOCK,
         "authority_review": CLOCK,
@@ -238,97 +244,6 @@ BODY: dict[str, Any] = {
 """The law itself: sections, in them values and clocks."""
 
 
-class Misfit(Exception):
-    """A value does not have its shape: where (a path in dots), and why."""
-
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(f"{where}: {why}")
-        self.where, self.why = where, why
-
-
-def fit(shape: Shape, value: object, where: str) -> None:
-    """Raise `Misfit` at the first place in `value` that is not as `shape` says."""
-    if value is None or shape is object:
-        return
-    match shape:
-        case dict():
-            _fit_mapping(shape, value, where)
-        case [inner]:
-            for n, one in enumerate(_list(value, where)):
-                fit(inner, one, f"{where}[{n}]")
-        case tuple():
-            if not any(_fits(one, value) for one in shape):
-                raise Misfit(where, f"{_told(value)} is not {' or '.join(map(_name, shape))}")
-        case _:
-            if not _is(shape, value):
-                raise Misfit(where, f"{_told(value)} is not {_name(shape)}")
-
-
-def mapping(value: object, where: str) -> Mapping[str, Any]:
-    """`value` as a mapping, or `Misfit`."""
-    if not isinstance(value, dict):
-        raise Misfit(where, f"{_told(value)} is not a mapping")
-    return value
-
-
-def known(value: Mapping[str, Any], keys: object, where: str) -> None:
-    """Raise `Misfit` at the first key of `value` that is none of `keys`."""
-    allowed = [str(key) for key in keys]  # type: ignore[attr-defined]
-    for key in value:
-        if key not in allowed:
-            raise Misfit(f"{where}.{key}" if where else f"{key}", f"unknown key; known are: {', '.join(allowed)}")
-
-
-def _fit_mapping(shape: dict[Any, Shape], value: object, where: str) -> None:
-    members = mapping(value, where)
-    if str not in shape:
-        known(members, shape, where)
-    for key, one in members.items():
-        if not isinstance(key, str):
-            raise Misfit(f"{where}.{key}", "the key is not text")
-        fit(shape.get(key, shape.get(str)), one, f"{where}.{key}")
-
-
-def _list(value: object, where: str) -> list[object]:
-    if not isinstance(value, list):
-        raise Misfit(where, f"{_told(value)} is not a list")
-    return value
-
-
-def _fits(shape: Shape, value: object) -> bool:
-    try:
-        fit(shape, value, "")
-    except Misfit:
-        return False
-    return True
-
-
-def _is(shape: Shape, value: object) -> bool:
-    if isinstance(shape, frozenset):
-        return isinstance(value, str) and value in shape
-    if shape is int:
-        return type(value) is int and value >= 0  # a bool is an int for Python, not for the law
-    if shape is float:
-        return type(value) is float and 0 < value <= 1
-    if shape is date:
-        return isinstance(value, date) and not isinstance(value, datetime)
-    if shape is str:
-        return isinstance(value, str) and bool(value.strip())
-    return isinstance(value, shape)
-
-
-def _name(shape: Shape) -> str:
-    if isinstance(shape, frozenset):
-        return f"one of {', '.join(sorted(shape))}"
-    names = {str: "text", int: "a whole number, zero or more", float: "a share between 0 and 1", bool: "true or false",
-             date: "a date such as 2026-01-31"}  # fmt: skip
-    return "a list" if isinstance(shape, list) else names[shape]
-
-
-def _told(value: object) -> str:
-    return f"{value!r:.60}"
-
-
 def keys() -> Iterator[str]:
     """Every key that can be asked for, clocks and values, in dots."""
     return _keys(BODY, "")
@@ -340,3 +255,42 @@ def _keys(section: Mapping[str, Any], prefix: str) -> Iterator[str]:
             yield from _keys(shape, f"{prefix}{name}.")
         else:
             yield f"{prefix}{name}"
+
+
+def split(key: str) -> tuple[str, str]:
+    """`key` as the entry that a file states and what is asked of it: ("share.refusal", "legal_basis").
+
+    Raises KeyError if the schema knows no such key. Members of a value and qualifiers beside it are both found.
+    """
+    shape: Shape = BODY
+    names = key.split(".")
+    for n, name in enumerate(names):
+        shape = shape[name]
+        if isinstance(shape, ValueShape | Plain) or shape is CLOCK:
+            entry, rest = ".".join(names[: n + 1]), names[n + 1 :]
+            _step(shape, rest)
+            return entry, ".".join(rest)
+    raise KeyError(key)
+
+
+def is_clock(key: str) -> bool:
+    """Whether the entry is a time limit."""
+    shape: Shape = BODY
+    for name in key.split("."):
+        shape = shape[name]
+    return shape is CLOCK
+
+
+def _step(shape: Shape, names: list[str]) -> None:
+    """KeyError unless `names` lead somewhere in the shape."""
+    if shape is CLOCK:
+        shape = REMARKS  # the time itself only as a whole: the floor must be heard
+    for n, name in enumerate(names):
+        if isinstance(shape, Plain):
+            shape = shape.value
+        if isinstance(shape, ValueShape):
+            inside = shape.value if isinstance(shape.value, dict) else {}
+            shape = {**shape.also, **inside}
+        if not isinstance(shape, dict):
+            raise KeyError(".".join(names[: n + 1]))
+        shape = shape[name] if name in shape or str not in shape else shape[str]

@@ -1,9 +1,10 @@
-"""YAML as far as law files need it: no anchors, no tags, no key written twice. Bad text is a `BadYaml`, never anything else."""
+"""YAML as far as law files need it: no anchors, no tags, no key written twice. Bad text is a `BadYaml`, always."""
 
 from collections.abc import Hashable
 from typing import Any
 
 import yaml
+from yaml.constructor import ConstructorError
 
 
 class BadYaml(Exception):
@@ -14,18 +15,18 @@ class _Loader(yaml.SafeLoader):
     """Anchors could make a small file endless, tags could name types, a second key would win silently."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.NodeEvent) and (event.anchor or getattr(event, "tag", None)):
-            raise yaml.constructor.ConstructorError(None, None, "anchors and tags are not used here", event.start_mark)
+            raise ConstructorError(problem="anchors and tags are not used here", problem_mark=event.start_mark)  # type: ignore[arg-type]
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key.value} is written twice", key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                seen.add(key.value)
+            if not isinstance(key, yaml.ScalarNode) or key.value in seen:
+                told = f"{key.value} is written twice" if isinstance(key, yaml.ScalarNode) else "a key is not text"
+                raise ConstructorError(problem=told, problem_mark=key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 

@@ -81,6 +81,10 @@ class Consumer:
         )  # fmt: skip
         return Answer(response, (time.perf_counter() - began) * 1000)
 
+    def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
+        """Ask one of the platform's own addresses, such as /api/catalog/cases."""
+        return self._client.request(method, path, json=body, headers={"Authorization": f"Bearer {self.token()}"})
+
     def receipt(self, record: str, patience_s: float = RECEIPT_S) -> dict[str, object]:
         """The receipt of a call; waits while no checkpoint covers it yet. Raises NoReceipt."""
         headers = {"Authorization": f"Bearer {self.token()}"}

@@ -6,8 +6,11 @@ import typer
 
 from tongdao_cli.commands.audit import audit
 from tongdao_cli.commands.call import call, token
+from tongdao_cli.commands.case import case, office
 from tongdao_cli.commands.demo import demo
+from tongdao_cli.commands.directory import directory
 from tongdao_cli.commands.migrate import migrate
+from tongdao_cli.commands.policy import policy
 from tongdao_cli.commands.up import up
 from tongdao_cli.demo import DemoRefused
 from tongdao_cli.governed import NoReceipt
@@ -22,9 +25,12 @@ def build() -> typer.Typer:
         no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
         help="Tongdao: the unified sharing channel for government data.",
     )  # fmt: skip
-    for command in (up, demo, call, token, migrate):
+    for command in (up, demo, call, token, office, migrate):
         commands.command()(command)
     commands.add_typer(audit, name="audit")
+    commands.add_typer(policy, name="policy")
+    commands.add_typer(case, name="case")
+    commands.add_typer(directory, name="directory")
     return commands
 
 

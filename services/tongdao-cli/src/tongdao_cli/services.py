@@ -81,6 +81,7 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
         },
         "catalog-service": {
             "database_url": plan.role_url("catalog"), "issuer": gateway, "identity_url": identity, "audit_url": audit,
+            "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
         },
         "exchange-service": {
             "catalog_url": catalog, "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),

@@ -1,9 +1,15 @@
-"""Writes the pages that are made from the code: docs/codes.md and docs/settings.md. Run by `make docs`."""
+"""Writes the pages that are made from the code: codes, settings, procedures, clocks of the law. Run by `make docs`."""
 
 from importlib import import_module
 from pathlib import Path
 
+from catalog_service.cases.kinds import KINDS
+from catalog_service.clocks.states import CLOCK
+from catalog_service.directory import filing, interface_stages
+from catalog_service.machine import Machine, Row, drawn
 from runtime.env import Settings
+from statute.model import CLOCK_KEYS, Clock
+from statute.profiles import bundled
 from wire.codes import REGISTRY
 
 HERE = Path(__file__).parent
@@ -41,6 +47,94 @@ def settings_page() -> str:
     return "".join(parts)
 
 
+CHAPTERS = {
+    "B.1": [filing.MACHINE],
+    "B.2": [interface_stages.MACHINE],
+    "B.3": [KINDS[name].machine for name in ("application", "copy_consent", "renewal")],
+    "B.4": [KINDS["demand"].machine],
+    "B.5": [KINDS["correction"].machine],
+    "B.6": [KINDS["subject_rights"].machine],
+    "B.7": [KINDS["objection"].machine],
+    "B.8": [KINDS["dispute"].machine],
+    "B.9": [KINDS["complaint"].machine],
+    "B.11": [KINDS["suspension"].machine],
+    "B.12": [KINDS["rectification"].machine],
+    "B.13": [KINDS["asset"].machine],
+    "B.15": [
+        KINDS[name].machine
+        for name in (
+            "emergency", "incident", "project_gate", "officer_change", "vendor_account", "drill", "log_disposal",
+        )
+    ],
+    "B.16": [CLOCK],
+}  # fmt: skip
+"""Numbers by which comments and tests name a procedure; B.10 (opening to the public), B.14 (scoring) are not built."""
+
+
+def procedures_page() -> str:
+    """Every transition table: a picture, and a line for each row."""
+    parts = [
+        "# Procedures (办理流程)\n\n"
+        "Each procedure is a table in the catalog service; what is not in it cannot happen. Roles are relative to the "
+        "case: requester and provider are its two sides. Comments and tests name procedures by these numbers. "
+        "Made by `make docs`.\n"
+    ]
+    for number, machines in CHAPTERS.items():
+        parts += [_procedure(number, machine) for machine in machines]
+    return "".join(parts)
+
+
+def _procedure(number: str, machine: Machine) -> str:
+    zh, en = machine.title
+    head = f"\n## {number} {en} {zh}\n\n`{machine.name}` · {machine.cite}\n\n```mermaid\n{drawn(machine)}\n```\n\n"
+    table = "| event | from | to | by | if | needs | article |\n|---|---|---|---|---|---|---|\n"
+    return head + table + "".join(_line(row) for row in machine.rows)
+
+
+def _line(row: Row) -> str:
+    by = ", ".join(role.value for role in row.by) + (" (other eyes)" if row.four_eyes else "")
+    conditions = ", ".join(filter(None, (row.when, *row.guards)))
+    sources = ", ".join(source or "–" for source in row.sources)
+    return f"| {row.event} | {sources} | {row.target} | {by} | {conditions} | {', '.join(row.needs)} | {row.cite} |\n"
+
+
+def law_page() -> str:
+    """What each profile's clocks come to, between government departments."""
+    profiles = bundled()
+    laws = {name: profiles.law(name, government=True) for name in profiles.ids()}
+    head = (
+        "# Time limits of the law (法定时限)\n\n"
+        "A.3: a value comes from the local rule; between government departments the stricter of it and the decree "
+        "counts, base and longest apart; where both are silent the platform's own (平台默认，非法定). Working days; "
+        "`10–20`: with the longest extension. `tongdao policy show KEY --profile P` explains one. "
+        "Made by `make docs`.\n\n"
+        f"| clock | {' | '.join(laws)} |\n|---|{'---|' * len(laws)}\n"
+    )
+    rows = [f"| `{key}` | {' | '.join(_limit(law.clock(key)) for law in laws.values())} |" for key in CLOCK_KEYS]
+    titles = [
+        f"- `{name}`: {law.profile.title} ({law.profile.status}{', incomplete' if law.profile.incomplete else ''})"
+        for name, law in laws.items()
+    ]
+    return head + "\n".join(rows) + "\n\n" + "\n".join(titles) + "\n\n" + DAYS
+
+
+def _limit(clock: Clock | None) -> str:
+    if clock is None:
+        return "–"
+    days = f"{clock.base}" if clock.base == clock.total else f"{clock.base}–{clock.total}"
+    principle = ", in principle" if clock.binding == "in_principle" else ""
+    return f"{days} ({clock.source}{principle})"
+
+
+DAYS = """## C.7 Working days (工作日)
+The day on which something is received does not count; the limit ends at 24:00 in Shanghai of the last working day
+(民法典 201, 203). Which days are worked is announced each year by the State Council; the table is data, imported by
+file and versioned per region. A year that is not announced yet is reckoned from weekends and the statutory holidays
+alone and marked provisional; its clocks are reckoned again when the year is imported, old and new date in the log.
+"""
+
 if __name__ == "__main__":
     (HERE / "codes.md").write_text(codes_page())
     (HERE / "settings.md").write_text(settings_page())
+    (HERE / "procedures.md").write_text(procedures_page())
+    (HERE / "law.md").write_text(law_page())

@@ -31,12 +31,21 @@ class Authority:
 
     def system(self, name: str, department: str) -> "Member":
         """A new information system with a key of its own."""
-        key = jwk.ECKey.generate_key("P-256", {"kid": f"{name}-1", "use": "sig", "alg": "ES256"})
         self.send("PUT", f"/api/catalog/systems/{name}", {"department": department, "name": f"系统 {name}"})
+        return Member(self._gateway, self._client, name, self._key(name, department, CALL))
+
+    def officer(self, department: str, office: str, name: str = "") -> "Officer":
+        """Somebody of a department who holds an office, such as scopes.HEAD."""
+        client = name or f"{department}-{office.partition(':')[2]}"
+        return Officer(self._gateway, self._client, client, self._key(client, department, office))
+
+    def _key(self, client: str, department: str, scope: str) -> dict[str, Any]:
+        """The private key of a client that is registered now."""
+        key = jwk.ECKey.generate_key("P-256", {"kid": f"{client}-1", "use": "sig", "alg": "ES256"})
         public = {"keys": [key.as_dict(private=False)]}
-        client = {"department": department, "scope": CALL, "method": "private_key_jwt", "jwks": public}
-        self.send("PUT", f"/oauth2/clients/{name}", client)
-        return Member(self._gateway, self._client, name, key.as_dict(private=True))
+        body = {"department": department, "scope": scope, "method": "private_key_jwt", "jwks": public}
+        self.send("PUT", f"/oauth2/clients/{client}", body)
+        return key.as_dict(private=True)
 
     def grant(self, system: str, interface: str, fields: list[str], **changes: Any) -> str:
         """Id of a new grant without limits that matter."""
@@ -59,9 +68,39 @@ class Member:
     def headers(self, **more: str) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token()}", **more}
 
+    def ask(self, method: str, path: str, body: Any = None) -> Response:
+        """Ask the platform itself."""
+        return self._client.request(method, path, json=body, headers=self.headers())
+
+    def with_token(self, token: str, method: str, path: str) -> Response:
+        """Ask below /x/ with a token that is there already."""
+        return self._client.request(method, f"/x/{path}", headers={"Authorization": f"Bearer {token}"})
+
     def call(self, method: str, path: str, headers: dict[str, str] | None = None, **arguments: Any) -> Response:
         """Ask below /x/."""
         return self._client.request(method, f"/x/{path}", headers={**self.headers(), **(headers or {})}, **arguments)
+
+
+class Officer(Member):
+    """Somebody who holds an office."""
+
+    def sends(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        """The catalog's answer; fails the test when it was refused."""
+        answer = self.ask(method, f"/api/catalog{path}", body)
+        assert answer.is_success, f"{self.name}: {method} {path}: {answer.status_code} {answer.text}"
+        return dict(answer.json())
+
+    def opens(self, kind: str, **body: Any) -> dict[str, Any]:
+        """A new case."""
+        return self.sends("POST", "/cases", {"kind": kind, **body})
+
+    def does(self, case: dict[str, Any], event: str, **evidence: Any) -> dict[str, Any]:
+        """The case after a step."""
+        return self.sends("POST", f"/cases/{case['id']}/{event}", evidence)
+
+    def sees(self, case: dict[str, Any]) -> dict[str, Any]:
+        """The case as it is now."""
+        return self.sends("GET", f"/cases/{case['id']}")
 
 
 def wait_until_known(

@@ -149,7 +149,7 @@ def step(machine: Machine, rules: Rules[S], attempt: Attempt[S]) -> Row:
     row = mine[0]
     if row.four_eyes and attempt.client in attempt.makers:
         raise Refusal(codes.FOUR_EYES, f"{attempt.client} made it", event=row.event, article=row.cite)
-    _check_evidence(row, attempt.evidence)
+    _check_evidence(row, attempt.evidence, "/body/details" if attempt.state == START else "/body")
     for guard in row.guards:
         rules.guards[guard](attempt.situation)
     return row
@@ -171,10 +171,10 @@ def _not_yours(rows: list[Row], attempt: Attempt[S]) -> Refusal:
     return Refusal(codes.NOT_YOUR_STEP, detail, event=attempt.event, roles=wanted, yours=yours, article=rows[0].cite)
 
 
-def _check_evidence(row: Row, evidence: Mapping[str, object]) -> None:
+def _check_evidence(row: Row, evidence: Mapping[str, object], where: str) -> None:
     missing = [name for name in row.needs if not evidence.get(name)]
     if missing:
-        errors = [{"path": f"/body/{name}", "error": f"required by {row.cite}"} for name in missing]
+        errors = [{"path": f"{where}/{name}", "error": f"required by {row.cite}"} for name in missing]
         raise Refusal(INVALID_REQUEST, f"{row.event} needs {', '.join(missing)}", errors=errors, article=row.cite)
 
 

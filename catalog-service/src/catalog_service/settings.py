@@ -1,8 +1,24 @@
 """Settings of the catalog service; read once, in app.py."""
 
+from typing import Annotated
+
+from pydantic import AfterValidator, StringConstraints
 from pydantic_settings import SettingsConfigDict
 
 from runtime.env import ServiceSettings
+from statute.model import UnknownKey
+from statute.profiles import bundled
+
+
+def _activatable(profile: str) -> str:
+    """A profile that comes with the release and that nobody has to override (A.3)."""
+    try:
+        found = bundled().get(profile)
+    except UnknownKey as error:
+        raise ValueError(str(error)) from None
+    if found.status != "in_force":
+        raise ValueError(f"{profile} is not in force; start with another one, the authority may then override")
+    return profile
 
 
 class Settings(ServiceSettings):
@@ -24,6 +40,18 @@ class Settings(ServiceSettings):
 
     audit_url: str
     """Where events are recorded."""
+
+    profile: Annotated[str, AfterValidator(_activatable)] = "national"
+    """Policy profile that is put in force at the first start; afterwards only the authority changes it."""
+
+    region: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(?:-[0-9A-Z]{1,12})?$")] = "CN"
+    """Whose working days count: CN, or a region of its own with local holidays, such as CN-53."""
+
+    allow_loopback: bool = False
+    """Development: webhooks may be on this machine."""
+
+    forbidden_ports: tuple[int, ...] = ()
+    """Ports of the platform's own services on this machine, which no webhook may name."""
 
     instance: str = "catalog-1"
     """Name of this process in the log; each process needs its own."""

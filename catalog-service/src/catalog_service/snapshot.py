@@ -34,14 +34,21 @@ def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[msgsp
     return [
         (b"departments", _published(directory.every_entry(connection, directory.department, model.Department))),
         (b"systems", directory.every_entry(connection, directory.system, System)),
-        (b"interfaces", _published(directory.every_entry(connection, directory.interface, model.Interface))),
+        (b"interfaces", _served(directory.every_entry(connection, directory.interface, model.Interface))),
         (b"grants", directory.every_entry(connection, grants.grants, Grant)),
     ]
 
 
-async def _published(entries: AsyncIterator[model.Department | model.Interface]) -> AsyncIterator[msgspec.Struct]:
+async def _published(entries: AsyncIterator[model.Department]) -> AsyncIterator[msgspec.Struct]:
     async for entry in entries:
         yield entry.published()
+
+
+async def _served(entries: AsyncIterator[model.Interface]) -> AsyncIterator[msgspec.Struct]:
+    """Versions that gateways serve; the others are for the directory alone."""
+    async for entry in entries:
+        if entry.is_served:
+            yield entry.published()
 
 
 async def _joined(things: AsyncIterator[msgspec.Struct]) -> AsyncIterator[bytes]:

@@ -7,9 +7,9 @@ from functools import partial
 from fastapi import FastAPI
 
 from exchange_service.call import PREFIX, Exchange, handle
-from exchange_service.providers.egress import Egress
 from exchange_service.registry import Registry
 from exchange_service.settings import Settings
+from relay.egress import Egress
 from relay.protocol import call_protocol
 from runtime import http
 from runtime.env import load

@@ -7,8 +7,8 @@ import structlog
 
 from exchange_service.contract.model import Contract, Projection
 from exchange_service.providers.breaker import Breaker
-from exchange_service.providers.egress import Egress
 from exchange_service.providers.rest import RestProvider
+from relay.egress import Egress
 from wire.calls import CallMessage
 from wire.catalog import Entry, Interface, Snapshot
 

@@ -22,8 +22,8 @@ from wire.tokens import AccessToken, Door
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 IN = ("accept", "accept-language", "authorization", "content-type", "if-none-match", "traceparent", "dpop")
 OUT = (
-    "allow", "cache-control", "content-type", "etag", "location", "pragma", "retry-after", "tongdao-fault",
-    "www-authenticate",
+    "allow", "cache-control", "content-disposition", "content-type", "etag", "location", "pragma", "retry-after",
+    "tongdao-fault", "www-authenticate",
 )  # fmt: skip
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 

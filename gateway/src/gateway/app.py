@@ -16,6 +16,7 @@ from gateway.record import Recorder
 from gateway.settings import Settings
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
+from gateway.usage import REPORT_S, Tally
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
 from runtime import http
@@ -30,6 +31,9 @@ from wire.feed import FeedReader
 from wire.lease import RENEW_S
 from wire.tokens import Door, Verifier, keys_of
 
+IMPORT_S = 120
+"""A whole directory is taken in at once, in one transaction."""
+
 
 def upstream(url: str, connections: int) -> Upstream:
     """A fast-lane pool to one of our own services."""
@@ -42,17 +46,19 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     key = ServiceKey.from_file(settings.service_secret_file, "gateway")
     identity = http.client(settings.identity_url)
     catalog_client = http.client(settings.catalog_url)
+    catalog_imports = http.client(settings.catalog_url, timeout_s=IMPORT_S)
     audit_client = http.client(settings.audit_url)
 
     verifier = Verifier(settings.public_url, settings.audience or settings.public_url, keys_of(identity))
     catalog = Catalog()
-    feed = FeedReader(http.client(settings.catalog_url), key, catalog)
+    feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
     to_exchange = upstream(settings.exchange_url, connections=1024)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
     gateway = Gateway(
         authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
         forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder),
+        tally=Tally(settings.instance, http.client(settings.catalog_url, timeout_s=2), key),
         max_staleness_s=settings.max_staleness_s, body_limit_bytes=settings.body_limit_bytes,
     )  # fmt: skip
 
@@ -63,9 +69,11 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         tasks.every(RENEW_S, "lease", recorder.hold_lease)
         tasks.every(0.1, "patience", recorder.give_up_late)
         tasks.every(60, "strangers", gateway.strangers.record)
+        tasks.every(REPORT_S, "usage", gateway.tally.report)
         yield
         await gateway.strangers.record()
         await recorder.drain()
+        await gateway.tally.report()
         await tasks.stop()
         to_audit.close()
         to_exchange.close()
@@ -83,6 +91,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
             {
                 "/oauth2": (identity, "/oauth2"),
                 "/.well-known": (identity, "/.well-known"),
+                "/api/catalog/directory": (catalog_imports, "/directory"),
                 "/api/catalog": (catalog_client, ""),
                 "/api/audit": (audit_client, ""),
             }

@@ -23,6 +23,7 @@ from gateway.policy.model import Allow, Asked, Deny
 from gateway.record import Recorder
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
+from gateway.usage import Tally
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.strict import Rejected
 from relay.upstream import Answer, UpstreamFault
@@ -52,6 +53,7 @@ class Gateway:
     recorder: Recorder
     forwarder: Forwarder
     strangers: Strangers
+    tally: Tally
     max_staleness_s: float
     body_limit_bytes: int
 
@@ -116,6 +118,7 @@ async def handle(gateway: Gateway, call: Call) -> None:
     finally:
         if usage is not None:
             gateway.admission.leave(usage)
+            gateway.tally.count(passage.leaf)
     return None
 
 

@@ -1,6 +1,6 @@
 """A log on a database of its own for every test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +10,9 @@ from harness.postgres import Cluster, Database
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Database:
-    return cluster.database(("audit_service", "audit"))
+def database(cluster: Cluster) -> Iterator[Database]:
+    with cluster.lent(("audit_service", "audit")) as lent:
+        yield lent
 
 
 @pytest.fixture

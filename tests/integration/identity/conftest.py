@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -132,8 +132,9 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def database(cluster: Cluster) -> Database:
-    return cluster.database(("identity", "identity"))
+def database(cluster: Cluster) -> Iterator[Database]:
+    with cluster.lent(("identity", "identity")) as lent:
+        yield lent
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,11 @@ import pytest
 
 from catalog_service.directory.entry import Basis, Resource, Share
 from catalog_service.directory.model import Interface
-from catalog_service.grants.model import check_shared, mistakes_in_grant
+from catalog_service.grants.model import check_shared, check_usable, mistakes_in_grant, months_later, renewed
 from runtime.errors import Refusal
+from statute.calendar import SHANGHAI
 from wire import codes
-from wire.catalog import Field, Grant, Operation
+from wire.catalog import Field, Grant, Operation, State
 
 NOON = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
 INTERFACE = Interface(
@@ -150,3 +151,67 @@ def test_what_is_not_shared_can_only_be_verified_or_compared(type_: Any, mode: A
     with pytest.raises(Refusal) as refused:
         check_shared(resource)
     assert refused.value.code is codes.NOT_SHARED
+
+
+# --- terms ----------------------------------------------------------------------------------------------------------
+def shanghai(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=SHANGHAI).astimezone(UTC)
+
+
+@pytest.mark.requirement("APP-13")
+@pytest.mark.parametrize(
+    ("start", "months", "end"),
+    [
+        ("2026-10-12 12:00", 12, "2027-10-12 12:00"),
+        ("2026-10-12 12:00", 3, "2027-01-12 12:00"),
+        ("2026-12-31 23:30", 1, "2027-01-31 23:30"),
+        ("2026-08-31 07:00", 6, "2027-02-28 07:00"),
+        ("2023-08-31 07:00", 6, "2024-02-29 07:00"),
+        ("2026-11-30 00:00", 0, "2026-11-30 00:00"),
+        ("2026-02-01 06:00", 120, "2036-02-01 06:00"),
+    ],
+)
+def test_months_are_those_of_the_calendar_in_shanghai(start: str, months: int, end: str) -> None:
+    assert months_later(shanghai(start), months) == shanghai(end)
+
+
+@pytest.mark.requirement("APP-13")
+@pytest.mark.parametrize(
+    ("old_end", "new_end"),
+    [
+        ("2026-12-01 20:00", "2027-03-01 20:00"),  # not lapsed: nobody loses days by asking early
+        ("2026-10-01 20:00", "2027-01-01 20:00"),
+        ("2026-09-30 20:00", "2027-01-01 20:00"),  # lapsed: from now
+        ("2020-01-01 20:00", "2027-01-01 20:00"),
+    ],
+)
+def test_a_renewal_counts_from_the_old_end_or_from_now(old_end: str, new_end: str) -> None:
+    grant = msgspec.structs.replace(GRANT, not_after=int(shanghai(old_end).timestamp()))
+    after = renewed(grant, 3, NOON)
+    assert after.not_after == int(shanghai(new_end).timestamp())
+    assert msgspec.structs.replace(after, not_after=grant.not_after) == grant
+
+
+@pytest.mark.requirement("APP-13")
+def test_a_grant_without_an_end_is_not_renewed() -> None:
+    with pytest.raises(Refusal) as refused:
+        renewed(GRANT, 12, NOON)
+    assert refused.value.code is codes.CONFLICT
+
+
+@pytest.mark.requirement("APP-16")
+def test_nothing_is_given_on_an_interface_that_is_not_served() -> None:
+    resource = Resource(
+        code=INTERFACE.resource, name="…", provider="rsj", summary="…", share=Share(type="unconditional")
+    )
+    check_usable(INTERFACE, resource)
+    stopped = State(standing="suspended", since="…", by="rsj", reason="…")
+    for interface, entry in (
+        (msgspec.structs.replace(INTERFACE, stage="offline"), resource),
+        (msgspec.structs.replace(INTERFACE, stage="registered"), resource),
+        (msgspec.structs.replace(INTERFACE, state=stopped), resource),
+        (INTERFACE, msgspec.structs.replace(resource, state=stopped)),
+    ):
+        with pytest.raises(Refusal) as refused:
+            check_usable(interface, entry)
+        assert refused.value.code is codes.CONFLICT

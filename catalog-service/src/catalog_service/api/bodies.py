@@ -18,6 +18,10 @@ Id = Annotated[str, StringConstraints(pattern=ID, max_length=64)]
 Version = Annotated[str, StringConstraints(pattern=r"^v(?:0|[1-9][0-9]{0,3})$")]
 Code = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}[0-9A-Za-z_]*/[0-9A-Za-z_]+$", max_length=64)]
 """分类码/顺序码 of 发改高技〔2017〕1272号: 类 1 digit, 项 2, 目 3, 细目 of any length."""
+Classification = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}[0-9A-Za-z_]*$", max_length=40)]
+Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]+$", max_length=23)]
+"""Both halves of a code, where something follows it in a path."""
+Event = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
 Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_readable)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
 Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]

@@ -1,4 +1,4 @@
-"""Departments, information systems, resources and interfaces over HTTP."""
+"""Departments, information systems and interfaces over HTTP."""
 
 from typing import Annotated, Any, TypeVar
 
@@ -8,20 +8,23 @@ from fastapi import APIRouter, Depends, Query, Response
 from catalog_service.api.answers import actor_of, answer, page
 from catalog_service.api.bodies import (
     Body,
-    Code,
     DepartmentBody,
+    Event,
     Id,
     InterfaceBody,
     ReasonBody,
     SystemBody,
     Version,
 )
-from catalog_service.api.entry_bodies import ResourceBody
-from catalog_service.directory import flows, store
-from catalog_service.directory.entry import Resource
+from catalog_service.api.entry_bodies import NOTHING_SAID, EntryStepBody, evidence_of
+from catalog_service.api.offices import writer_of
+from catalog_service.directory import filing_store, flows, store
+from catalog_service.directory.breaking import changes
+from catalog_service.directory.interface_steps import interface_step, possible_steps
 from catalog_service.directory.model import Act, Department, Interface
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.model import PLATFORM
+from catalog_service.policy.flows import Lawbook
 from runtime.errors import Code as RefusalCode
 from runtime.errors import Refusal
 from wire import codes, scopes
@@ -32,6 +35,8 @@ T = TypeVar("T")
 Limit = Annotated[int, Query(ge=1, le=1000)]
 After = Annotated[str, Query(max_length=80, pattern=r"^[^\x00]*$")]
 Filter = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*$")]
+
+FromVersion = Annotated[Version, Query(alias="from")]
 
 
 def _members(body: Body, **more: str) -> dict[str, Any]:
@@ -55,13 +60,12 @@ def _for(token: AccessToken, interface: Interface) -> dict[str, Any]:
     return shown
 
 
-def router(door: Door, journal: Journal) -> APIRouter:
-    """All routes of the directory."""
+def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
+    """All routes of the directory but those of its entries."""
     routes = APIRouter()
     routes.include_router(_departments(door, journal))
     routes.include_router(_systems(door, journal))
-    routes.include_router(_resources(door, journal))
-    routes.include_router(_interfaces(door, journal))
+    routes.include_router(_interfaces(door, journal, lawbook))
     return routes
 
 
@@ -130,54 +134,56 @@ def _systems(door: Door, journal: Journal) -> APIRouter:
     return routes
 
 
-def _resources(door: Door, journal: Journal) -> APIRouter:
-    routes = APIRouter(prefix="/resources", tags=["resources"])
-    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
-    database = journal.database
-
-    @routes.put("/{code:path}")
-    async def register(code: Code, body: ResourceBody, token: AccessToken = writer) -> Response:
-        async with journal.change(actor_of(token)) as change:
-            stated = msgspec.convert(_members(body, code=code), Resource)
-            resource, created = await flows.register_resource(change, stated)
-        return answer(resource, 201 if created else 200)
-
-    @routes.get("/{code:path}", dependencies=[any_token])
-    async def one(code: Code) -> Response:
-        async with database.connect() as connection:
-            resource = await store.find_resource(connection, code)
-        return answer(_found(resource, codes.NOT_FOUND, f"resource {code}"))
-
-    @routes.get("", dependencies=[any_token])
-    async def some(provider: Filter = "", after: After = "", limit: Limit = 100) -> Response:
-        async with database.connect() as connection:
-            found = await store.page_of_resources(connection, provider, after, limit)
-        return page(found, limit, found[-1].code if found else "")
-
-    return routes
-
-
-def _interfaces(door: Door, journal: Journal) -> APIRouter:
+def _interfaces(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
-    any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
+    any_token = Depends(door.needing())
     database = journal.database
 
     @routes.put("/{interface_id}/versions/{version}")
     async def register(
-        interface_id: Id, version: Version, body: InterfaceBody, token: AccessToken = writer
+        interface_id: Id, version: Version, body: InterfaceBody, token: AccessToken = any_token
     ) -> Response:
-        async with journal.change(actor_of(token)) as change:
+        async with journal.change(writer_of(token)) as change:
             stated = msgspec.convert(_members(body, id=interface_id, version=version), Interface)
             interface, created = await flows.register_interface(change, stated)
         return answer(interface, 201 if created else 200)
 
     @routes.post("/{interface_id}/versions/{version}/{act}")
     async def move(
-        interface_id: Id, version: Version, act: Act, body: ReasonBody, token: AccessToken = writer
+        interface_id: Id, version: Version, act: Act, body: ReasonBody, token: AccessToken = any_token
     ) -> Response:
-        async with journal.change(actor_of(token)) as change:
+        async with journal.change(writer_of(token)) as change:
             interface = await flows.move_interface(change, interface_id, version, act, body.reason)
         return answer(interface)
+
+    @routes.post("/{interface_id}/versions/{version}/steps/{event}")
+    async def take_step(
+        interface_id: Id, version: Version, event: Event, body: EntryStepBody = NOTHING_SAID,
+        token: AccessToken = any_token,
+    ) -> Response:  # fmt: skip
+        async with journal.change(actor_of(token)) as change:
+            interface = await interface_step(change, lawbook, interface_id, version, event, evidence_of(body))
+        return answer(interface)
+
+    @routes.get("/{interface_id}/versions/{version}/steps")
+    async def steps(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
+        async with database.connect() as connection:
+            found = await store.find_interface(connection, interface_id, version)
+            interface = _found(found, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
+            history = await filing_store.interface_steps_of(connection, interface_id, version)
+        events = possible_steps(interface, actor_of(token))
+        return answer({"stage": interface.stage, "history": history, "possible": events})
+
+    @routes.get("/{interface_id}/changes", dependencies=[any_token])
+    async def changed(interface_id: Id, from_: FromVersion, to: Version) -> Response:
+        async with database.connect() as connection:
+            found = [await store.find_interface(connection, interface_id, version) for version in (from_, to)]
+        old, new = (
+            _found(one, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
+            for one, version in zip(found, (from_, to), strict=True)
+        )
+        news = changes(old, new)
+        return answer({"breaking": any(one.breaking for one in news), "items": news})
 
     @routes.get("/{interface_id}/versions/{version}")
     async def one(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:

@@ -1,13 +1,43 @@
 """A catalog entry as clients send it, checked for form; see `directory.entry` for what the members mean."""
 
-from typing import Annotated, Literal
+import json
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+import msgspec
+from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic.functional_validators import AfterValidator
 
 from catalog_service.api.bodies import Body, Code, Id, Level, Long, Name, Text
 from catalog_service.directory.entry import Cycle, Mode, Rank, ShareType
+from catalog_service.directory.evidence import Evidence
 
-Day = Annotated[str, StringConstraints(pattern=r"^(?:\d{4}-\d{2}-\d{2})?$")]
+DEEPEST = 64
+
+
+def _in_the_calendar(text: str) -> str:
+    if text:
+        date.fromisoformat(text)
+    return text
+
+
+def _an_answer(sample: Any) -> Any:
+    """JSON that can be written again, of a depth that everybody can read."""
+    level, depth = [sample], 0
+    while level:
+        if depth > DEEPEST:
+            raise ValueError(f"deeper than {DEEPEST} levels")
+        values = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level, depth = [inner for value in values for inner in value], depth + 1
+    try:
+        json.dumps(sample, allow_nan=False, ensure_ascii=False).encode()
+        msgspec.json.encode(sample)  # whole numbers end at 64 bits there
+    except (ValueError, OverflowError):
+        raise ValueError("cannot be written as JSON again") from None
+    return sample
+
+
+Day = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?$"), AfterValidator(_in_the_calendar)]
 OptionalId = Annotated[str, StringConstraints(pattern=r"^(?:[a-z0-9]+(?:[-_.][a-z0-9]+)*)?$", max_length=64)]
 Volume = Annotated[int, Field(ge=0, le=2**53)]
 Method = Literal["service_api", "batch", "file", "db_table"]
@@ -90,3 +120,41 @@ class ResourceBody(Body):
     published: Day = ""
     expires: Day = ""
     related: Annotated[list[Code], Field(max_length=200)] = []
+
+
+class DocumentBody(Body):
+    name: Name
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class EntryStepBody(Body):
+    """`directory.evidence.Evidence`, member by member: what comes with a step of a filing or of an interface."""
+
+    reason: Long = ""
+    legal_basis: Annotated[list[BasisBody], Field(max_length=20)] = []
+    note: Long = ""
+    missing: Annotated[list[Name], Field(max_length=50)] = []
+    days: Annotated[int, Field(ge=0, le=366)] = 0
+    changed_on: Day = ""
+    until: Day = ""
+    successor: Annotated[str, StringConstraints(pattern=r"^(?:v(?:0|[1-9][0-9]{0,3}))?$")] = ""
+    filing_no: Text = ""
+    result: Text = ""
+    duplicates_seen: bool = False
+    negotiated: Annotated[list[Id], Field(max_length=1000)] = []
+    sample: Annotated[Any, AfterValidator(_an_answer)] = None
+    documents: Annotated[list[DocumentBody], Field(max_length=50)] = []
+
+
+NOTHING_SAID = EntryStepBody()
+"""A step that needs no evidence may come without a body."""
+
+
+def evidence_of(body: EntryStepBody) -> Evidence:
+    return msgspec.convert(body.model_dump(), Evidence)
+
+
+class ArrivalBody(Body):
+    """New data arrived at the provider; `at` is now where it is not said."""
+
+    at: Annotated[AwareDatetime, Field(strict=False)] | None = None

@@ -8,13 +8,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from catalog_service.api.answers import answer
 from catalog_service.feed.bell import Bell
-from catalog_service.feed.flows import changes_after
+from catalog_service.feed.flows import changes_after, heard_of
 from catalog_service.snapshot import snapshot
 from runtime.service_auth import ServiceKey, only_services
 
 LONGEST_HOLD_MS = 2000
 Revision = Annotated[int, Query(ge=0, le=2**62)]
 HoldMs = Annotated[int, Query(ge=0, le=LONGEST_HOLD_MS)]
+Follower = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
+"""The name of a gateway, "" for those whose progress nobody waits for."""
 
 
 def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
@@ -22,7 +24,9 @@ def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
     routes = APIRouter(tags=["internal"], dependencies=[Depends(only_services(key))])
 
     @routes.get("/feed")
-    async def feed(after: Revision, hold_ms: HoldMs = 0) -> Response:
+    async def feed(after: Revision, hold_ms: HoldMs = 0, follower: Follower = "") -> Response:
+        if follower:
+            await heard_of(database, follower, after)
         return answer(await changes_after(database, bell, after, hold_ms / 1000))
 
     @routes.get("/snapshot")

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from statute.resolve import Law
 
 from catalog_service.directory.entry import Basis, Resource
 from catalog_service.directory.model import Department, Interface
 from catalog_service.feed.model import Actor
 from catalog_service.machine import Machine, Role, Rules
+from statute.resolve import Law
 from wire.catalog import Grant, System
 
 
@@ -67,6 +67,8 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     details     the form it was opened with, by kind                  counts  event -> how often it happened
     profile, profile_version, calendar, government  the law it runs under, whatever is in force later
     opened      Unix milliseconds
+    batch       number of the batch that it was opened in, "" for none
+    person      department through which the person concerned (当事人) opened it and is told, "" where none did
     """
 
     id: str
@@ -90,6 +92,9 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     details: dict[str, Any] = {}
     decision: dict[str, Any] = {}
     counts: dict[str, int] = {}
+    maker_department: str = ""
+    person: str = ""
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +114,8 @@ class Situation:
     interface: Interface | None = None
     grant: Grant | None = None
     parent: Case | None = None
+    overdue: frozenset[str] = frozenset()
+    """Keys of the case's time limits that have passed and run still."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,3 +149,5 @@ class Kind:
     sides: Callable[[Opening], tuple[str, str]]
     responsible: Mapping[str, Role]
     """Clock key -> whose duty that clock measures."""
+    hides_maker: bool = False
+    """Only those who oversee see who opened it."""

@@ -11,7 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from catalog_service.directory.entry import Resource
+from catalog_service.directory.classification import mistakes_in_code
+from catalog_service.directory.entry import Resource, Share
 from catalog_service.directory.model import Interface
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, paths
@@ -160,14 +161,26 @@ def _text(text: str, where: str) -> Iterator[Mistake]:
 
 
 def mistakes_in_resource(resource: Resource) -> Iterator[Mistake]:
-    """What is wrong with a catalog entry. Source: 国务院令第809号 14-15, 发改高技〔2017〕1272号."""
-    share = resource.share
+    """What is wrong with an entry that is to be live. Source: 国务院令第809号 3, 14-15, 发改高技〔2017〕1272号."""
+    if resource.secret:
+        yield "secret", "state secrets are not catalogued here"
+    if resource.share.type == "unconditional" and resource.share.condition:
+        yield "share/condition", "unconditional sharing has no condition"
+    yield from mistakes_in_share(resource.share)
+    yield from mistakes_in_text(resource)
+
+
+def mistakes_in_share(share: Share) -> Iterator[Mistake]:
+    """What a share attribute says whatever the place. Source: 国务院令第809号 14-15, 发改高技〔2017〕1272号."""
     if share.type == "conditional" and not share.condition:
         yield "share/condition", "conditional sharing states its condition"
-    if share.type == "unconditional" and share.condition:
-        yield "share/condition", "unconditional sharing has no condition"
     if share.type == "none" and not (share.reason and share.legal_basis):
         yield "share/legal_basis", "not sharing needs a reason and a legal ground"
+
+
+def mistakes_in_text(resource: Resource) -> Iterator[Mistake]:
+    """What is wrong even with a draft, which may still lack much. Source: 发改高技〔2017〕1272号."""
+    yield from mistakes_in_code(resource.code)
     if resource.open_condition and resource.open != "conditional":
         yield "open_condition", "only conditional opening has a condition"
     for n, item in enumerate(resource.items):

@@ -60,7 +60,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     scope: str = ""
     condition: str = ""
     purpose: str = ""
-    methods: list[str] = ["service_api"]
+    methods: list[str] = msgspec.field(default_factory=lambda: ["service_api"])
     reason: str = ""
     legal_basis: list[Basis] = []
 

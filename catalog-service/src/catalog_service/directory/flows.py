@@ -4,7 +4,10 @@ Each flow runs in one `Change`: what is stored, what gateways learn and what the
 answer of a registration says whether the thing is new; stating the same again changes nothing and tells nobody.
 """
 
-from catalog_service.directory import contract, model, store
+import msgspec
+
+from catalog_service.directory import contract, importing, model, publishing, store
+from catalog_service.directory.breaking import changes
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import DONE, Act, Department, Interface
 from catalog_service.directory.permissions import check_may_move, check_responsible
@@ -13,6 +16,8 @@ from catalog_service.feed.model import PLATFORM
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import System
+
+SCHEMAS = ("parameters", "request", "response")
 
 
 def _verb(known: object) -> str:
@@ -72,12 +77,26 @@ async def register_system(change: Change, stated: System) -> tuple[System, bool]
 
 
 async def move_system(change: Change, system_id: str, act: Act, reason: str) -> System:
+    known = await _held_system(change, system_id)
+    check_may_move(change.actor, known.department, known.state, act)
+    return await _move_system(change, known, act, change.actor.department, reason)
+
+
+async def move_system_by_case(change: Change, system_id: str, act: Act, case: str, reason: str) -> System:
+    """As the case of this number decided, where it was asked whose word it takes; its owner does not resume past it."""
+    return await _move_system(change, await _held_system(change, system_id), act, case, reason)
+
+
+async def _held_system(change: Change, system_id: str) -> System:
     await change.lock(f"system/{system_id}")
     known = await store.find_system(change.tx, system_id, hold="update")
     if known is None:
         raise Refusal(codes.NOT_FOUND, f"system {system_id}")
-    check_may_move(change.actor, known.department, known.state, act)
-    system = model.move(known, act, change.actor.department, reason, change.at)
+    return known
+
+
+async def _move_system(change: Change, known: System, act: Act, by: str, reason: str) -> System:
+    system = model.move(known, act, by, reason, change.at)
     await _keep_system(change, system, DONE[act], reason)
     return system
 
@@ -90,35 +109,27 @@ async def _keep_system(change: Change, system: System, verb: str, reason: str = 
 
 # --- resources ------------------------------------------------------------------------------------------------------
 async def register_resource(change: Change, stated: Resource) -> tuple[Resource, bool]:
-    """A catalog entry; gateways do not need it, so it is not in the feed."""
-    check_responsible(change.actor, stated.provider)
+    """An entry as the platform's operator declares it: live at once, on record as imported. Departments file theirs."""
+    check_responsible(change.actor, PLATFORM)
     contract.require(contract.mistakes_in_resource(stated))
     await change.lock(f"resource/{stated.code}")
     known = await store.find_resource(change.tx, stated.code, hold="update")
     if known is not None and known.provider != stated.provider:
         raise Refusal(codes.CONFLICT, f"resource {stated.code} belongs to {known.provider}")
     await _existing_department(change, stated.provider, "provider")
-    if stated != known:
-        await store.keep_resource(change.tx, stated)
-        await change.tell(f"resource.{_verb(known)}", stated, resource=stated.code, provider=stated.provider)
-        await _keep_records_long_enough(change, stated)
-    return stated, known is None
-
-
-async def _keep_records_long_enough(change: Change, resource: Resource) -> None:
-    """Interfaces registered before their resource was known to hold personal information follow it (design P3)."""
-    known = await store.interfaces_of_resource(change.tx, resource.code)
-    raised = [(before, model.keep_long_enough(before, resource)) for before in known]
-    changed = [after for before, after in raised if after != before and after.state.standing != "revoked"]
-    for interface in changed:
-        await store.keep_interface(change.tx, interface)
-        await change.tell("interface.changed", interface, interface=interface.key, provider=interface.provider)
-    for interface in changed:  # publishing comes last, see Change
-        await change.publish(interface.published())
+    text = model.carry_over(known, stated)
+    if known is not None and not text.published:
+        text = msgspec.structs.replace(text, published=known.published)
+    if known is not None and text == known:
+        return known, False
+    entry, heard = await importing.import_entry(change, text, known)
+    await publishing.publish_all(change, heard)
+    return entry, known is None
 
 
 # --- interfaces -----------------------------------------------------------------------------------------------------
 async def register_interface(change: Change, stated: Interface) -> tuple[Interface, bool]:
+    """The platform's operator brings a version into use at once; a department registers it, and tests it next."""
     check_responsible(change.actor, stated.provider)
     contract.require(contract.mistakes_in_interface(stated))
     await change.lock(f"interface/{stated.id}")
@@ -128,18 +139,30 @@ async def register_interface(change: Change, stated: Interface) -> tuple[Interfa
     await _existing_department(change, stated.provider, "provider")
     resource = await _resource_of(change, stated)
     known = await store.find_interface(change.tx, stated.id, stated.version, hold="update")
-    interface = model.keep_long_enough(model.carry_over(known, stated), resource)
+    at_once = change.actor.department == PLATFORM
+    interface = model.staged(known, stated, resource, at_once=at_once)
     if known is not None:
         contract.check_same_contract(known, interface)
+        if known.is_served and not at_once:
+            _check_harmless(known, interface)
     if interface != known:
-        await _keep_interface(change, interface, _verb(known))
+        await _keep_interface(change, known, interface, _verb(known))
     return interface, known is None
+
+
+def _check_harmless(known: Interface, stated: Interface) -> None:
+    """Who uses a version goes on understanding it (国务院令第809号 27 para 3); limits are the provider's to set."""
+    found = [one.path for one in changes(known, stated) if one.breaking]
+    if breaks := [path for path in found if path.partition("/")[0] in SCHEMAS]:
+        raise Refusal(codes.BREAKING_CHANGE, f"{known.key} is in use", breaks=breaks, article="国务院令第809号 27")
 
 
 async def _resource_of(change: Change, interface: Interface) -> Resource:
     resource = await store.find_resource(change.tx, interface.resource, hold="share")
     if resource is None or resource.provider != interface.provider:
         raise contract.invalid(("resource", f"{interface.provider} has no resource {interface.resource}"))
+    if resource.state.standing == "revoked":
+        model.check_active(resource, f"resource {resource.code}")
     return resource
 
 
@@ -150,12 +173,14 @@ async def move_interface(change: Change, interface_id: str, version: str, act: A
         raise Refusal(codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
     check_may_move(change.actor, known.provider, known.state, act)
     interface = model.move(known, act, change.actor.department, reason, change.at)
-    await _keep_interface(change, interface, DONE[act], reason)
+    await _keep_interface(change, known, interface, DONE[act], reason)
     return interface
 
 
-async def _keep_interface(change: Change, interface: Interface, verb: str, reason: str = "") -> None:
+async def _keep_interface(
+    change: Change, known: Interface | None, interface: Interface, verb: str, reason: str = ""
+) -> None:
     await store.keep_interface(change.tx, interface)
     facts = {"interface": interface.key, "provider": interface.provider, "reason": reason}
     await change.tell(f"interface.{verb}", interface, **facts)
-    await change.publish(interface.published())
+    await publishing.show(change, known, interface)

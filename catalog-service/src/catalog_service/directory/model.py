@@ -19,6 +19,8 @@ Stage = Literal["registered", "tested", "mounted", "online", "degraded", "circui
 SERVED: frozenset[Stage] = frozenset({"online", "degraded", "circuit_open", "deprecated"})
 PUBLIC_SERVICE = "public_service_operator"
 """The kind of those who are bound by local rules only: 供水, 供电, 供气 and the like."""
+AUTHORITY = "data_authority"
+"""The kind of a data authority (主管部门): its own catalog is decided one level up where the law says so (云南 12)."""
 DONE: Mapping[Act, str] = {"suspend": "suspended", "resume": "resumed", "revoke": "revoked"}
 
 TRANSITIONS: Mapping[tuple[Standing, Act], Standing] = {
@@ -52,23 +54,38 @@ class Department(catalog.Department, frozen=True, kw_only=True):
         """政府部门 or a body that law puts in its place; the decree binds no others (国务院令第809号 2)."""
         return self.kind != PUBLIC_SERVICE
 
+    @property
+    def is_authority(self) -> bool:
+        return self.kind == AUTHORITY
+
 
 class Interface(catalog.Interface, frozen=True, kw_only=True):
     """One version of an interface and the resource that it opens.
 
     stage        how far it has come (挂接); gateways hear of it while it is SERVED
     entry_state  the standing of its resource: what is suspended there is shut here
+    successor, until  of a deprecated version: the one that comes after it, and the last day on which it is served
     """
 
     resource: str
     stage: Stage = "online"
     entry_state: State = State()
+    successor: str = ""
+    until: str = ""
 
     def published(self) -> catalog.Interface:
         """What gateways and exchanges have to know."""
         members = {name: getattr(self, name) for name in catalog.Interface.__struct_fields__}
-        state = self.entry_state if self.state.standing == "active" else self.state
-        return catalog.Interface(**{**members, "state": state})
+        return catalog.Interface(**{**members, "state": self.standing})
+
+    @property
+    def standing(self) -> State:
+        """Whether it may be used: by its own standing, then by that of its resource."""
+        return self.entry_state if self.state.standing == "active" else self.state
+
+    @property
+    def is_served(self) -> bool:
+        return self.stage in SERVED
 
 
 Governed = TypeVar("Governed", Department, catalog.System, Resource, Interface, catalog.Grant)
@@ -102,6 +119,25 @@ def check_active(thing: Governed, what: str) -> None:
 def _already(state: State, what: str = "it") -> Refusal:
     detail = f"{what} is {state.standing}"
     return Refusal(codes.CONFLICT, detail, standing=state.standing, since=state.since, by=state.by, reason=state.reason)
+
+
+def staged(known: Interface | None, stated: Interface, resource: Resource, *, at_once: bool) -> Interface:
+    """A version as stated anew, as far as it has come: what was tested is tested again once it says something else.
+
+    at_once  it is declared to be in use (set-up by the platform's operator) and goes through no stages
+    """
+    if known is not None and known.stage == "offline":
+        raise Refusal(codes.CONFLICT, f"interface {known.key} is offline", standing="revoked", stage=known.stage)
+    same = keep_long_enough(
+        msgspec.structs.replace(
+            carry_over(known, stated), entry_state=resource.state, stage=known.stage if known else "registered",
+            successor=known.successor if known else "", until=known.until if known else "",
+        ),
+        resource,
+    )  # fmt: skip
+    if same.is_served or (same == known and not at_once):
+        return same
+    return msgspec.structs.replace(same, stage="online" if at_once else "registered")
 
 
 def keep_long_enough(interface: Interface, resource: Resource) -> Interface:

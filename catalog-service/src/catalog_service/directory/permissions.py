@@ -16,6 +16,12 @@ def check_responsible(actor: Actor, department: str) -> None:
         raise Refusal(codes.NOT_RESPONSIBLE, f"{department} is responsible", responsible=department)
 
 
+def check_own(actor: Actor, department: str) -> None:
+    """Raise Refusal(NOT_RESPONSIBLE) unless the actor acts for `department` itself."""
+    if actor.department != department:
+        raise Refusal(codes.NOT_RESPONSIBLE, f"{department} is responsible", responsible=department)
+
+
 def check_may_move(actor: Actor, department: str, state: State, act: Act) -> None:
     """The responsible may act; what another department suspended, only that one or the platform resumes."""
     check_responsible(actor, department)

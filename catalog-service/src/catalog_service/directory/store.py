@@ -8,6 +8,7 @@ from sqlalchemy import Column, LargeBinary, MetaData, Select, Table, Text, selec
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from catalog_service.directory import index
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import Department, Interface
 from wire.catalog import System
@@ -25,7 +26,7 @@ def _table(name: str, *columns: str, key: Sequence[str] = ("id",)) -> Table:
 
 department = _table("department", "id", "standing")
 system = _table("system", "id", "department", "standing")
-resource = _table("resource", "code", "provider", key=("code",))
+resource = _table("resource", "code", "provider", "standing", key=("code",))
 interface = _table("interface", "id", "version", "provider", "resource", "standing", key=("id", "version"))
 
 
@@ -69,6 +70,7 @@ async def interfaces_of_resource(tx: AsyncConnection, code: str) -> list[Interfa
 # --- keeping them ---------------------------------------------------------------------------------------------------
 async def keep_department(tx: AsyncConnection, thing: Department) -> None:
     await _keep(tx, department, {"id": thing.id, "standing": thing.state.standing, "entry": _bytes(thing)})
+    await index.rename_provider(tx, thing)
 
 
 async def keep_system(tx: AsyncConnection, thing: System) -> None:
@@ -77,7 +79,9 @@ async def keep_system(tx: AsyncConnection, thing: System) -> None:
 
 
 async def keep_resource(tx: AsyncConnection, thing: Resource) -> None:
-    await _keep(tx, resource, {"code": thing.code, "provider": thing.provider, "entry": _bytes(thing)})
+    row = {"code": thing.code, "provider": thing.provider, "standing": thing.state.standing, "entry": _bytes(thing)}
+    await _keep(tx, resource, row)
+    await index.keep_words(tx, thing)
 
 
 async def keep_interface(tx: AsyncConnection, thing: Interface) -> None:

@@ -52,6 +52,12 @@ class Change:
         await store.append(self.tx, revision, kind, thing_id, msgspec.json.encode(published))
         return published
 
+    async def unpublish(self, thing: Thing) -> None:
+        """Take the thing out of the feed: whoever follows it forgets it."""
+        revision = await store.next_revision(self.tx)
+        kind, thing_id = kind_and_id(thing)
+        await store.append(self.tx, revision, kind, thing_id, b"null")
+
     async def tell(self, event: str, thing: msgspec.Struct, **facts: str) -> None:
         """Write an event for the log (design 7: who decided what, on which ground), with the digest of `thing`."""
         digest = hashlib.sha256(msgspec.json.encode(thing, order="deterministic")).hexdigest()
@@ -69,6 +75,9 @@ class Journal:
         self.database = database
         self._outbox = outbox
         self._clock = clock
+
+    def now(self) -> datetime:
+        return self._clock.now()
 
     @asynccontextmanager
     async def change(self, actor: Actor) -> AsyncIterator[Change]:
@@ -91,3 +100,9 @@ async def changes_after(database: AsyncEngine, bell: Bell, revision: int, hold_s
             return feed
         with suppress(TimeoutError):
             await asyncio.wait_for(rung.wait(), min(left, POLL_S))
+
+
+async def heard_of(database: AsyncEngine, follower: str, revision: int) -> None:
+    """A gateway asks for what comes after `revision`: up to there it acts on everything."""
+    async with database.begin() as tx:
+        await store.keep_follower(tx, follower, revision)

@@ -5,7 +5,22 @@ transaction: revisions have no gaps, and their order is the order of commit. Hen
 """
 
 import msgspec
-from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, Table, Text, func, insert, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from runtime.outbox import outbox_table
@@ -24,6 +39,16 @@ feed = Table(
     Column("id", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
 )
+follower = Table(
+    "follower",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("revision", BigInteger, nullable=False),
+    Column("seen", DateTime(timezone=True), nullable=False),
+)
+SEEN_EVERY = text("interval '5 s'")
+SEEN_LATELY = text("interval '30 s'")
+"""A gateway that has not been heard of for so long refuses every call by itself."""
 
 
 async def lock(tx: AsyncConnection, name: str) -> None:
@@ -63,3 +88,18 @@ async def entries_after(connection: AsyncConnection, revision: int, limit: int) 
         if row.revision is not None
     ]
     return Feed(head=rows[0].head, entries=entries)
+
+
+async def keep_follower(tx: AsyncConnection, name: str, revision: int) -> None:
+    """How far this follower has come; written when that has changed, or a while after it was last written."""
+    new = upsert(follower).values(name=name, revision=revision, seen=func.now())
+    worth_it = or_(follower.c.revision != new.excluded.revision, follower.c.seen < func.now() - SEEN_EVERY)
+    known = {"revision": new.excluded.revision, "seen": new.excluded.seen}
+    await tx.execute(new.on_conflict_do_update(index_elements=[follower.c.name], set_=known, where=worth_it))
+
+
+async def slowest(tx: AsyncConnection) -> int | None:
+    """The revision that every gateway which runs acts on: what is not above it is live. No gateway, no proof: None."""
+    seen = select(func.min(follower.c.revision)).where(follower.c.seen > func.now() - SEEN_LATELY)
+    revision: int | None = (await tx.execute(seen)).scalar_one()
+    return revision

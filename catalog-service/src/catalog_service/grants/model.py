@@ -3,13 +3,17 @@
 Source: 国务院令第809号 20 (ground, use, scope, way, time), 25 (no wider use than was granted).
 """
 
+import calendar
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
 
 from catalog_service.directory.contract import MASKS, Mistake, mistakes_in_networks
 from catalog_service.directory.entry import Resource
-from catalog_service.directory.model import Interface
+from catalog_service.directory.model import SERVED, Interface, check_active
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Grant
@@ -88,3 +92,31 @@ def check_shared(resource: Resource) -> None:
     """
     if resource.share.type == "none" and resource.share.mode == "query":
         raise Refusal(codes.NOT_SHARED, f"resource {resource.code}", resource=resource.code)
+
+
+def check_usable(interface: Interface, resource: Resource) -> None:
+    """Raise Refusal(CONFLICT) unless calls would be served: nothing new is given on what stands still.
+
+    Source: 国务院令第809号 27, 常德 22.
+    """
+    check_active(interface, f"interface {interface.key}")
+    check_active(resource, f"resource {resource.code}")
+    if interface.stage not in SERVED:
+        raise Refusal(codes.CONFLICT, f"interface {interface.key} is {interface.stage}", stage=interface.stage)
+
+
+def months_later(at: datetime, months: int) -> datetime:
+    """The same day and time in Asia/Shanghai so many months later; the last of the month where there is no such day."""
+    local = at.astimezone(ZoneInfo("Asia/Shanghai"))
+    years, month = divmod(local.month - 1 + months, 12)
+    first = local.replace(year=local.year + years, month=month + 1, day=1)
+    day = min(local.day, calendar.monthrange(first.year, first.month)[1])
+    return first.replace(day=day).astimezone(UTC)
+
+
+def renewed(grant: Grant, months: int, at: datetime) -> Grant:
+    """Not lapsed: its old end and another term; lapsed: a term from now. Nobody loses days by asking early."""
+    if not grant.not_after:
+        raise Refusal(codes.CONFLICT, f"grant {grant.id} has no end", grant=grant.id)
+    end = datetime.fromtimestamp(grant.not_after, UTC)
+    return msgspec.structs.replace(grant, not_after=int(months_later(max(end, at), months).timestamp()))

@@ -7,7 +7,7 @@ from functools import cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
-from exchange_service.providers.egress import Egress, EgressDenied
+from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
 from relay.upstream import Answer, TimedOut, Unreachable, Upstream, UpstreamFault
 from runtime.errors import Refusal

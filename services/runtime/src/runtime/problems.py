@@ -3,8 +3,11 @@
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
 from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import BODY_TOO_LARGE, BROKEN, INVALID_REQUEST, METHOD_NOT_SERVED, UNKNOWN_PATH, Code, Refusal
 
@@ -59,6 +62,32 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _broken)
+    app.add_middleware(_TooLarge)
+
+
+class _TooLarge:
+    """The framework refuses a body that is too large in plain text; this says it as everything else is said."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        is_said = False
+
+        async def say(message: Message) -> None:
+            nonlocal is_said
+            if message["type"] == "http.response.start" and message["status"] == 413 and _is_plain(message):
+                is_said = True
+                limit = {"limit_bytes": scope.get(MAX_BODY_SIZE_SCOPE_KEY)}
+                await answer(Request(scope), BODY_TOO_LARGE, facts=limit)(scope, receive, send)
+            elif not is_said:
+                await send(message)
+
+        await self._app(scope, receive, say)
+
+
+def _is_plain(start: Message) -> bool:
+    return Headers(raw=start["headers"]).get("content-type", "").startswith("text/plain")
 
 
 def answer(request: Request, code: Code, detail: str = "", facts: dict[str, object] | None = None) -> Response:

@@ -22,15 +22,19 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Ready = Callable[[], Awaitable[None]]
 
 
-def make_app(title: str, lifespan: Lifespan, ready: Ready, *, docs: bool = True) -> FastAPI:
+def make_app(
+    title: str, lifespan: Lifespan, ready: Ready, *, docs: bool = True, largest_body: int | None = None
+) -> FastAPI:
     """A FastAPI application with problem documents, health and documentation pages that need no network.
 
-    ready  raises while the service cannot do its work; answered at /health/ready
+    ready         raises while the service cannot do its work; answered at /health/ready
+    largest_body  bytes of a request where its route does not say otherwise
     """
     factory: Any = FastAPIOffline if docs else FastAPI
     app: FastAPI = factory(
         title=title, lifespan=lifespan, docs_url="/docs" if docs else None, redoc_url=None, telemetry=None
     )
+    app.router.max_body_size = largest_body  # routes inherit it; the application itself would refuse in plain text
     problems.install(app)
 
     @app.get("/health/live", include_in_schema=False)

@@ -64,6 +64,13 @@ class ServiceKey:
         if header.split(b";")[2] != (STREAMED if body is None else digest_of(body)):
             raise Refusal(NOT_ONE_OF_US, "the body is not the one that was signed")
 
+    def derived(self, purpose: str) -> str:
+        """A key for another purpose, 64 hex digits: it can be made again at any time and so is stored nowhere.
+
+        `purpose` is one line, which no message that `sign` covers is.
+        """
+        return hmac.digest(self._secret, purpose.encode(), "sha256").hex()
+
     def _mac(self, service: bytes, date: bytes, method: bytes, target: bytes, digest: bytes, message: bytes) -> bytes:
         said = b"\n".join((service, date, method, target, digest, message))
         return hmac.digest(self._secret, said, "sha256").hex().encode()

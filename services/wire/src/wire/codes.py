@@ -553,5 +553,138 @@ FOUR_EYES = Code(
     "Have another person of the same office do it", "请由同一岗位的其他人员办理", "GB/T 22239-2019 8.1.4.2",
 )  # fmt: skip
 
+# --- the law in force, and clocks -----------------------------------------------------------------------------------
+PROFILE_NOT_IN_FORCE = Code(
+    "policy/not-in-force", 409, "consumer", "By its own words this profile is not in force", "该政策文件未生效或已失效",
+    "Simulate it, or activate it with `override` and a reason", "可先模拟；确需启用请说明理由并设置 override", "A.3",
+)  # fmt: skip
+NO_CLOCK = Code(
+    "clock/not-running", 409, "consumer", "No such time limit is running", "没有正在计时的该项时限",
+    "Read the clocks of this case", "请查看该事项的时限", "",
+)  # fmt: skip
+NOT_EXTENDABLE = Code(
+    "clock/not-extendable", 409, "consumer", "The law allows no such extension", "该时限依规定不得如此延长",
+    "Decide within `longest`, counted from the start; `article` says why", "请在 longest 规定的期限内办结，依据见 article",
+    "国务院令第809号 17, 21; 常德 14; 云南 22",
+)  # fmt: skip
+
+# --- sharing: applications, copies, renewals ---------------------------------------------------------------------------
+GROUND_NOT_ALLOWED = Code(
+    "case/ground-not-allowed", 422, "consumer", "A refusal needs a legal ground of an allowed rank",
+    "不予提供须有规定位阶的依据",
+    "Name law, article and rank of the ground; `allowed` lists the ranks", "请写明依据的名称、条款和位阶，允许的位阶见 allowed",
+    "国务院令第809号 21; 常德 11; 景德镇 10; 德清 12; 云南 29",
+)  # fmt: skip
+INCOMPLETE_IS_NO_GROUND = Code(
+    "case/incomplete-is-no-ground", 409, "consumer", "What is missing is asked for, not refused", "材料不全不得拒绝，应一次性告知",
+    "Return the application with the list of what is missing", "请退回并一次性列明需补充的材料", "国务院令第809号 21",
+)  # fmt: skip
+TOLD_ONCE = Code(
+    "case/told-once", 409, "consumer", "What was missing has been said once already", "已一次性告知需补充的材料",
+    "Decide on what is there", "请依据现有材料作出答复", "国务院令第809号 21",
+)  # fmt: skip
+NOT_OVERDUE = Code(
+    "case/not-overdue", 409, "consumer", "The provider's time to reply has not run out", "提供部门答复期限尚未届满",
+    "Wait for the reply, or for the end of the time limit", "请等待答复或期限届满", "国务院令第809号 21",
+)  # fmt: skip
+SUBJECT_NOT_ASKED = Code(
+    "case/subject-not-asked", 409, "consumer", "Private data leave with the person's consent to each call alone",
+    "个人隐私数据须经当事人授权方可提供",
+    "Have the provider register the interface with `consent_required`", "请由提供部门将接口登记为须当事人授权", "德清 14",
+)  # fmt: skip
+COPY_NEEDS_CONSENT = Code(
+    "case/copy-needs-consent", 409, "consumer", "Any way but calling the interface needs the authority's consent",
+    "服务接口以外的共享方式须经主管部门同意",
+    "Open a case `copy_consent` on this application, or ask for `service_api`", "请就该申请提交复制使用审批，或改用服务接口方式",
+    "常德 10; 德清 15",
+)  # fmt: skip
+
+# --- objections, disputes, suspensions, rectification -----------------------------------------------------------------
+UNFIT_PARENT = Code(
+    "case/unfit-parent", 409, "consumer", "The case that this one follows is not in a state for it",
+    "所依据的事项当前状态不允许", "Wait for its answer; `state` says where it stands", "请待该事项答复后再提出，当前状态见 state",
+    "国务院令第809号 21, 28",
+)  # fmt: skip
+TOO_EARLY = Code(
+    "case/too-early", 409, "consumer", "The time that was given, or that things are kept, is not over", "规定的期限尚未届满",
+    "Wait until the day named in `until` is over", "请在 until 所示日期届满后办理", "国务院令第809号 27, 29; 景德镇 16, 21; 云南 47",
+)  # fmt: skip
+NOTHING_REPORTED = Code(
+    "case/nothing-reported", 409, "consumer", "Nothing was reported that could be confirmed", "尚无可确认的整改报告",
+    "Have the department concerned report first", "请先由相关部门提交整改报告", "国务院令第809号 27; 云南 47",
+)  # fmt: skip
+NOT_CATALOGUED = Code(
+    "case/not-catalogued", 409, "consumer", "The catalog entries that the project has to bring are not there",
+    "项目应编制的目录尚未发布", "Publish the entries named in `missing` first", "请先发布 missing 所列目录", "常德 7; 云南 14",
+)  # fmt: skip
+
+# --- the directory's life cycles ------------------------------------------------------------------------------------
+SECRET_ENTRY = Code(
+    "catalog/secret", 422, "consumer", "What is secret is not catalogued here", "涉密数据不得编入本目录",
+    "Take the entry through the channel for secret data", "请按涉密数据的规定办理", "国务院令第809号 3; 常德 2; 云南 2; 淄博 2",
+)  # fmt: skip
+ENTRY_INCOMPLETE = Code(
+    "catalog/incomplete", 422, "consumer", "The catalog entry lacks what the law asks for", "目录条目缺少规定的内容",
+    "State the members named in `errors`; each says by which article", "请补充 errors 列出的内容，各项均注明依据",
+    "国务院令第809号 13; 德清 9; 景德镇 11; 云南 13; 淄博 10",
+)  # fmt: skip
+NO_LEGAL_GROUND = Code(
+    "catalog/no-legal-ground", 422, "consumer", "No legal ground of a rank that will do", "缺少规定层级的法律依据",
+    "Name a ground of one of `ranks`, or share unconditionally", "请提供 ranks 所列层级的依据，否则应当无条件共享",
+    "国务院令第809号 15; 常德 9; 德清 13; 景德镇 9; 云南 27; 淄博 13",
+)  # fmt: skip
+ADDED_CONDITION = Code(
+    "catalog/added-condition", 422, "consumer", "Unconditional sharing has no condition", "无条件共享不得增设条件",
+    "Take the condition out, or state the ground for conditional sharing", "请删除条件，或说明有条件共享的依据", "国务院令第809号 15; 淄博 9",
+)  # fmt: skip
+ALIKE_PROVIDED = Code(
+    "catalog/alike", 409, "consumer", "Other departments already provide this", "其他部门已提供同类数据",
+    "Look at `alike`; if yours differs, send it again with duplicates_seen", "请查看 alike；确有不同的，请附 duplicates_seen 重新报送",
+    "国务院令第809号 19; 常德 8; 云南 19; 淄博 11",
+)  # fmt: skip
+NARROWED = Code(
+    "catalog/narrowed", 409, "consumer", "The change shares less than before and was not declared so", "变更缩小了共享范围但未作说明",
+    "Declare it first (downgrade) with reason and legal ground", "请先办理 downgrade，说明理由和依据", "常德 28; 德清 22",
+)  # fmt: skip
+NOT_NEGOTIATED = Code(
+    "catalog/not-negotiated", 409, "consumer", "Not every subscriber was negotiated with", "尚未与全部使用部门协商",
+    "Negotiate with `departments` and name them in `negotiated`", "请与 departments 所列部门协商，并填入 negotiated", "国务院令第809号 27",
+)  # fmt: skip
+SAMPLE_MISFIT = Code(
+    "interface/sample", 422, "provider", "The sample is not what the interface registered", "样例与接口登记的约定不符",
+    "Correct the interface or the registration; `errors` names the places", "请修正接口或登记内容，位置见 errors", "景德镇 11",
+)  # fmt: skip
+ENTRY_NOT_PUBLISHED = Code(
+    "interface/entry-not-published", 409, "provider", "The catalog entry of this interface is not published", "接口所属目录条目未发布",
+    "Have the entry published first", "请先完成目录条目的发布", "景德镇 11; 国务院令第809号 16",
+)  # fmt: skip
+BREAKING_CHANGE = Code(
+    "interface/breaking-change", 409, "provider", "This would break those who use the interface", "该变更会影响现有使用方",
+    "Register it as a new version and deprecate the old one", "请登记为新版本，并对旧版本发出停用通知", "国务院令第809号 27",
+)  # fmt: skip
+NOTICE_TOO_SHORT = Code(
+    "interface/notice-too-short", 422, "provider", "Users get too little time to move", "停用通知期过短",
+    "Serve it until `earliest` at least; the number of days is this platform's rule", "至少服务至 earliest；天数为平台规则", "国务院令第809号 27",
+)  # fmt: skip
+STILL_USED = Code(
+    "interface/still-used", 409, "provider", "Departments still use this version", "该版本仍有部门在使用",
+    "Wait until the announced day has passed, or until nobody uses it", "请等待公告的停用日期，或待使用方全部停用", "国务院令第809号 27",
+)  # fmt: skip
+
+# --- in and out -------------------------------------------------------------------------------------------------------
+WORKBOOK_UNREADABLE = Code(
+    "interchange/unreadable", 422, "consumer", "The file cannot be read", "文件无法读取",
+    "Save it as .xlsx, or start from the template at /directory/excel/template", "请另存为 .xlsx，或使用 /directory/excel/template 的模板",
+)  # fmt: skip
+SHEET_REFUSED = Code(
+    "interchange/sheet-refused", 422, "consumer", "The sheet has mistakes; nothing of it was taken over", "表格存在错误，全部内容均未导入",
+    "Correct the cells named in `errors`; `more` says how many are not listed", "请按 errors 所列行列逐一修改；未列出的数量见 more",
+    "发改高技〔2017〕1272号",
+)  # fmt: skip
+TOO_MUCH_AT_ONCE = Code(
+    "interchange/too-much", 422, "consumer", "That is too much for one file", "单次数据量过大",
+    "Take it in parts, such as department by department; `limit` says how much", "请分部门或分批处理，上限见 limit",
+)  # fmt: skip
+
 REGISTRY: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}
 """Every code by name, those of `runtime.errors` among them."""

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from typing import Protocol
+from urllib.parse import quote
 
 import msgspec
 import structlog
@@ -30,12 +31,17 @@ class Follower(Protocol):
 
 
 class FeedReader:
-    """Keeps a follower up to date; `age_s` says how long ago the catalog last confirmed that it is."""
+    """Keeps a follower up to date; `age_s` says how long ago the catalog last confirmed that it is.
 
-    def __init__(self, client: AsyncClient, key: ServiceKey, follower: Follower) -> None:
+    name  under which the catalog notes how far a gateway has come: a permission counts as given when every gateway
+          acts on it. "" for those on whom nobody waits.
+    """
+
+    def __init__(self, client: AsyncClient, key: ServiceKey, follower: Follower, name: str = "") -> None:
         self._client = client
         self._key = key
         self._follower = follower
+        self._as = f"&follower={quote(name, safe='')}" if name else ""
         self._revision: int | None = None
         self._confirmed = float("-inf")
 
@@ -64,7 +70,7 @@ class FeedReader:
 
     async def _poll(self, after: int) -> None:
         asked = time.monotonic()
-        feed = msgspec.json.decode(await self._get(f"/feed?after={after}&hold_ms={HOLD_MS}"), type=Feed)
+        feed = msgspec.json.decode(await self._get(f"/feed?after={after}&hold_ms={HOLD_MS}{self._as}"), type=Feed)
         if feed.entries and feed.entries[0].revision != after + 1:
             self._revision = None  # a gap, or a catalog that was restored: start again from a snapshot
             return

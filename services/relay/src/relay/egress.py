@@ -1,4 +1,4 @@
-"""Where the exchange may connect to: the provider's registered networks, and never a few places whatever is registered.
+"""Where we may connect to on somebody's word: networks that they registered, and a few places never, whatever they say.
 
 A name is resolved once; every address that it leads to is checked; the connection is made to a checked address. So a
 name that changes its mind between check and connect (DNS rebinding) gains nothing.
@@ -27,7 +27,7 @@ _COMPATIBLE = ipaddress.ip_network("::/96")
 
 
 class EgressDenied(Exception):
-    """The address is not one that this provider may have."""
+    """The address is not one that they may send us to."""
 
 
 @dataclass(frozen=True)
@@ -50,10 +50,10 @@ class Egress:
     def check(self, address: Address, networks: Sequence[Network]) -> None:
         """Raise EgressDenied unless every form of the address is inside `networks` and outside what is forbidden."""
         if not any(address in network for network in networks):
-            raise EgressDenied("the name leads outside the provider's registered networks")
+            raise EgressDenied("the name leads outside the registered networks")
         for form in {address, _unwrapped(address)}:
             if any(form in network for network in FORBIDDEN):
-                raise EgressDenied("the address is never a provider's")
+                raise EgressDenied("the address is nobody's to give")
             if not self.allow_loopback and any(form in network for network in LOOPBACK):
                 raise EgressDenied("the address is this machine's")
 

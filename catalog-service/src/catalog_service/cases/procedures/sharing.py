@@ -1,0 +1,339 @@
+"""What an application for sharing says, which way it takes, and what grant comes of it. Pure.
+
+The way follows from the catalog entry as it stands and from the law of the case: a step that is taken after an entry
+has changed is judged by what the entry is then.
+
+Source: 国务院令第809号 14-15, 20-22, 25; 常德 10, 11; 景德镇 7, 9, 10; 德清 14, 15; 云南 28, 29.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from catalog_service.cases.forms import Ground, Lines, Paper, Text, Wanted, fitted
+from catalog_service.cases.model import Evidence, Opening, Situation
+from catalog_service.directory.contract import Mistake, invalid, require
+from catalog_service.directory.entry import Resource
+from catalog_service.directory.model import Interface
+from catalog_service.grants.model import PLAIN, check_usable, mistakes_in_grant, months_later
+from catalog_service.machine import START
+from runtime.errors import Refusal
+from wire import codes
+from wire.catalog import Grant
+
+SERVICE_API = "service_api"
+Way = Literal["", "at_once", "by_authority", "unconditional", "conditional", "verify", "desensitised", "negotiated"]
+
+
+class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """共享申请.
+
+    purpose  使用用途     fields       申请数据项     basis       使用依据    duty       履职需要
+    scene    使用场景     scope        使用范围       term_months 使用时限    staff      处理人员范围
+    method   共享方式     mode         "" as offered  safeguards  安全措施    materials  材料 (景德镇 10 需求申请表)
+    desensitised  wants a not-shared entry after 脱敏 (景德镇 9, 德清 14)
+    """
+
+    purpose: Wanted
+    fields: Lines = []
+    basis: Annotated[list[Ground], Meta(max_length=20)] = []
+    duty: Text = ""
+    scene: Text = ""
+    scope: Text = ""
+    method: Literal["service_api", "batch", "file", "db_table"] = "service_api"
+    mode: Literal["", "query", "verify", "compare"] = ""
+    term_months: Annotated[int, Meta(ge=0, le=120)] = 0
+    staff: Text = ""
+    safeguards: Text = ""
+    materials: Annotated[list[Paper], Meta(max_length=50)] = []
+    desensitised: bool = False
+
+
+WORDS: Mapping[str, str] = {
+    "使用依据": "basis", "使用场景": "scene", "应用场景": "scene", "使用范围": "scope", "使用用途": "purpose",
+    "申请数据项": "fields", "使用时限": "term_months", "履职需要": "duty", "处理人员范围": "staff",
+    "安全措施": "safeguards", "材料": "materials", "共享方式": "method", "信息系统名称": "system",
+}  # fmt: skip
+"""What a profile calls a member of the form; every application names a system and has a method."""
+
+
+def form_of(situation: Situation) -> Form:
+    return fitted(situation.case.details, Form)
+
+
+def changed_form(situation: Situation) -> Form:
+    """The form with what this step brings; raises Refusal for what does not fit."""
+    return fitted({**situation.case.details, **situation.evidence.details}, Form)
+
+
+def sides(opening: Opening) -> tuple[str, str]:
+    """The department whose system will call, and the department that holds the data (景德镇 7)."""
+    if opening.system is None:
+        raise invalid(("system", "the information system that will call (景德镇 7)"))
+    if opening.interface is None:
+        raise invalid(("interface", "the interface that it wants to call"))
+    sides = {"requester": opening.system.department, "provider": opening.interface.provider}
+    for member, department in sides.items():
+        if getattr(opening, member) not in ("", department):
+            raise invalid((member, f"it is {department}, by system and interface"))
+    return sides["requester"], sides["provider"]
+
+
+# --- which way it takes ---------------------------------------------------------------------------------------------
+def way(situation: Situation) -> Way:
+    """ "": the entry is not shared in any way."""
+    share = resource_of(situation).share
+    if share.type == "conditional":
+        return "conditional"
+    if share.type == "unconditional":
+        return _unconditional_way(situation)
+    return _way_out(situation)
+
+
+def _unconditional_way(situation: Situation) -> Way:
+    match situation.law.value("share.unconditional.mode").value:
+        case "auto_grant" | "direct":
+            return "at_once"
+        case "authority_grant":
+            return "by_authority"
+        case _:
+            return "unconditional"
+
+
+def _way_out(situation: Situation) -> Way:
+    """What is not shared may be verified against (云南 29), masked (景德镇 9, 德清 14) or negotiated (常德 11)."""
+    words = _words(situation, "share.none_path")
+    if resource_of(situation).share.mode != "query" and situation.law.value("share.verify_compare").value:
+        return "verify"
+    if situation.case.details.get("desensitised") and any(word.startswith("after_desensitise") for word in words):
+        return "desensitised"
+    return "negotiated" if "negotiate" in words else ""
+
+
+def _words(situation: Situation, key: str) -> list[str]:
+    value = situation.law.value(key).value
+    return [str(word) for word in value] if isinstance(value, list) else []
+
+
+def resource_of(situation: Situation) -> Resource:
+    assert situation.resource is not None  # noqa: S101  # `sides` saw the interface, and with it its entry
+    return situation.resource
+
+
+def interface_of(situation: Situation) -> Interface:
+    assert situation.interface is not None  # noqa: S101  # as above
+    return situation.interface
+
+
+def is_unconditional(situation: Situation) -> bool:
+    return resource_of(situation).share.type == "unconditional"
+
+
+def needs_consent_to_copy(situation: Situation) -> bool:
+    """Anything but calling, where the law leaves that to the authority and it has not spoken yet (常德 10, 德清 15)."""
+    method = situation.case.details.get("method", SERVICE_API)
+    asked = situation.law.value("channel.copy_consent_by").value
+    consent = situation.case.decision.get("copy_consent", {})
+    return method != SERVICE_API and bool(asked) and consent.get("method") != method
+
+
+def goes_up(situation: Situation) -> bool:
+    """A county body asks a body above it, where the law knows a route for that (常德 13)."""
+    one, other = situation.requester, situation.provider
+    from_below = one is not None and other is not None and one.level == "county" != other.level
+    return from_below and bool(_words(situation, "upper_level.route"))
+
+
+def hops_left(situation: Situation) -> bool:
+    """Whether another authority has to hand it on: county, then city (常德 13)."""
+    hops = situation.law.value("upper_level.county_hops").value
+    done: int = situation.case.decision.get("hops", 0)
+    return done + 1 < (hops if isinstance(hops, int) else 1)
+
+
+def is_signed(situation: Situation, what: str) -> bool:
+    """Whether a head signs: what goes out to ask, or what goes out as reply (国务院令第809号 20)."""
+    return bool(situation.law.value(f"staff.signoff.{what}").value)
+
+
+def reply_is_signed(situation: Situation) -> bool:
+    return is_signed(situation, "application_reply")
+
+
+def may_be_refused(situation: Situation) -> bool:
+    """What is shared without a condition leaves nothing to refuse (国务院令第809号 14, 常德 11 ¶1)."""
+    return not is_unconditional(situation)
+
+
+def refusal_is_signed(situation: Situation) -> bool:
+    return reply_is_signed(situation) and may_be_refused(situation)
+
+
+def refusal_is_proposed(situation: Situation) -> bool:
+    return bool(situation.case.decision.get("result") == "refuse")
+
+
+def authority_decides_too(situation: Situation) -> bool:
+    """会同 (德清 14 ¶1); and whatever is not shared but for 脱敏 (景德镇 9)."""
+    together = situation.law.value("share.conditional.approver").value == "authority_with_provider"
+    found = way(situation)
+    return found == "desensitised" or (found == "conditional" and together)
+
+
+# --- guards ---------------------------------------------------------------------------------------------------------
+def is_shared(situation: Situation) -> None:
+    """Source: 国务院令第809号 14-15 (不予共享); for what is only verified against, the entry has to offer that."""
+    if way(situation) == "":
+        code = resource_of(situation).code
+        raise Refusal(codes.NOT_SHARED, f"resource {code}", resource=code, article="国务院令第809号 14, 15")
+
+
+def is_usable(situation: Situation) -> None:
+    """Nothing is asked for, or given, that stands still (国务院令第809号 27)."""
+    check_usable(interface_of(situation), resource_of(situation))
+
+
+def fits_the_interface(situation: Situation) -> None:
+    """Items that the interface has, in the mode that the entry offers."""
+    form = form_of(situation) if situation.case.state == START else changed_form(situation)
+    require(_misfits(form, situation))
+
+
+def _misfits(form: Form, situation: Situation) -> Iterator[Mistake]:
+    interface, offered = interface_of(situation), resource_of(situation).share.mode
+    known = {field.name for field in interface.fields}
+    for n, name in enumerate(form.fields):
+        if name not in known and form.fields != ["*"]:
+            yield f"details/fields/{n}", f"{name} is not a field of {interface.key}"
+    if form.mode not in ("", offered):
+        yield "details/mode", f"the entry is offered as {offered}"
+
+
+def lacking(situation: Situation) -> list[str]:
+    """What the law asks of an application and this one leaves empty (国务院令第809号 20, 景德镇 10, 云南 28)."""
+    words = _words(situation, "share.application_fields")
+    form = msgspec.structs.asdict(form_of(situation))
+    return [word for word in words if not form.get(WORDS.get(word, "purpose"), True)]
+
+
+def is_complete(situation: Situation) -> None:
+    """Nothing incomplete is handed in, unless the provider has to say what is missing (国务院令第809号 21)."""
+    if situation.law.value("share.incomplete").value == "one_time_notice_no_reject":
+        return
+    cite = situation.law.value("share.application_fields").cite
+    require((f"details/{WORDS[word]}", f"{word}: required by {cite}") for word in lacking(situation))
+
+
+def has_written_form(situation: Situation) -> None:
+    """Source: 景德镇 10 ¶2 (书面提交需求申请表)."""
+    asked = situation.law.value("share.conditional.written_form.required")
+    if way(situation) == "conditional" and asked.value and not situation.case.details.get("materials"):
+        document = situation.law.value("share.conditional.written_form.document").value
+        raise invalid(("details/materials", f"{document}: required by {asked.cite}"))
+
+
+def may_be_extended(situation: Situation) -> None:
+    """Source: 国务院令第809号 21 ¶1: once, by so many days, with the authority's consent; 常德, 景德镇: not at all."""
+    clock, days = situation.law.clock("share.conditional.reply"), situation.evidence.days
+    longest = clock.total - clock.base if clock else 0
+    if clock is None or not longest or situation.case.counts.get("consent"):
+        raise Refusal(codes.NOT_EXTENDABLE, situation.case.number, article=clock.cite if clock else "")
+    if days > longest:
+        raise invalid(("days", f"at most {longest} (by {clock.cite})"))
+
+
+def reply_is_overdue(situation: Situation) -> None:
+    """Source: 国务院令第809号 21: only where the provider lets its time pass does the authority give in its place."""
+    if not any(key.endswith(".reply") for key in situation.overdue):
+        raise Refusal(codes.NOT_OVERDUE, situation.case.number, article="国务院令第809号 21")
+
+
+def copy_is_consented(situation: Situation) -> None:
+    """Source: 常德 10, 德清 15."""
+    if needs_consent_to_copy(situation):
+        cite = situation.law.value("channel.copy_consent_by").cite
+        raise Refusal(codes.COPY_NEEDS_CONSENT, situation.case.details["method"], article=cite)
+
+
+def subject_is_asked(situation: Situation) -> None:
+    """Source: 德清 14 ¶2: what is private leaves with the word of the person concerned alone, asked for each call."""
+    asked = situation.law.value("share.subject_consent_mode")
+    if asked.value and resource_of(situation).subject_consent_required and not interface_of(situation).consent_required:
+        raise Refusal(codes.SUBJECT_NOT_ASKED, interface_of(situation).key, article=asked.cite)
+
+
+def is_masked(situation: Situation) -> None:
+    """Source: 景德镇 9, 德清 14: what is not shared leaves 脱敏 only; every item that has a mask keeps one."""
+    if way(situation) != "desensitised":
+        return
+    given, masks = _fields_given(situation), terms(situation).get("masks", {})
+    own = {field.name: field.mask for field in interface_of(situation).fields}
+    bare = [name for name in given if masks.get(name, own.get(name) or PLAIN) == PLAIN]
+    if bare:
+        raise invalid(*((f"masks/{name}", "has to be masked (景德镇 9, 德清 14)") for name in bare))
+
+
+def is_within_request(situation: Situation) -> None:
+    """Nobody gets more than was asked for (国务院令第809号 20, 25), nor what the interface cannot release."""
+    form, said = form_of(situation), terms(situation)
+    require(_beyond(form, said))
+    require(mistakes_in_grant(grant_of(situation, ""), interface_of(situation), situation.at))
+
+
+def _beyond(form: Form, said: Mapping[str, Any]) -> Iterator[Mistake]:
+    for n, name in enumerate(said.get("fields", [])):
+        if form.fields and name not in form.fields and form.fields != ["*"]:
+            yield f"fields/{n}", f"{name} was not asked for"
+    if form.term_months and said.get("term_months", 0) > form.term_months:
+        yield "term_months", f"{form.term_months} were asked for"
+
+
+# --- what comes of it -----------------------------------------------------------------------------------------------
+TERMS = (
+    "conditions", "fields", "masks", "mode", "term_months", "case_pattern", "networks", "hours", "rate_per_s",
+)  # fmt: skip
+"""What a reply may say of the use (景德镇 10 严格按照答复意见使用)."""
+
+
+def terms(situation: Situation) -> dict[str, Any]:
+    """What was replied so far, and what this step says besides."""
+    return replied(situation.case.decision, situation.evidence)
+
+
+def replied(decision: Mapping[str, Any], evidence: Evidence) -> dict[str, Any]:
+    said = {name: getattr(evidence, name) for name in TERMS if getattr(evidence, name)}
+    return {**decision.get("reply", {}), **said}
+
+
+def _fields_given(situation: Situation) -> list[str]:
+    """What was replied, else what was asked for; of an unconditional entry everything."""
+    named = terms(situation).get("fields") or form_of(situation).fields
+    if named or not is_unconditional(situation):
+        return list(named)
+    interface = interface_of(situation)
+    return ["*"] if interface.format == "binary" else [field.name for field in interface.fields]
+
+
+def grant_of(situation: Situation, grant_id: str) -> Grant:
+    """The grant that an approved application comes to; the reply's conditions become conditions of every call."""
+    form, said, case = form_of(situation), terms(situation), situation.case
+    months = said.get("term_months") or form.term_months or default_months(situation)
+    limits = {name: said[name] for name in ("masks", "case_pattern", "networks", "hours", "rate_per_s") if name in said}
+    return Grant(
+        id=grant_id, revision=0, system=case.system, department=case.requester, interface=case.interface,
+        purpose=form.purpose, fields=_fields_given(situation),
+        basis="；".join(" ".join(filter(None, (one.law, one.article))) for one in form.basis),
+        not_after=_end(situation.at, months), **limits,
+    )  # fmt: skip
+
+
+def default_months(situation: Situation) -> int:
+    months = situation.law.value("share.grant_term_months").value
+    return months if isinstance(months, int) else 12
+
+
+def _end(at: datetime, months: int) -> int:
+    return int(months_later(at, months).timestamp())

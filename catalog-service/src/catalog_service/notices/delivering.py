@@ -1,0 +1,147 @@
+"""Sending notices to webhooks: each webhook by a task of its own, so that a slow one holds up no other.
+
+At least once and under the same id. A lease keeps two workers from sending the same message at the same time; if one
+dies, its lease ends and the other sends it again. No redirect is followed, no proxy is used, and the connection goes
+to the very address that was held against the registered networks.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from datetime import datetime, timedelta
+from functools import cache
+from urllib.parse import urlsplit
+
+import structlog
+from msgspec.structs import replace
+
+from catalog_service.feed.flows import Change, Journal
+from catalog_service.feed.model import PLATFORM, Actor
+from catalog_service.notices import webhook_store as store
+from catalog_service.notices.flows import notify
+from catalog_service.notices.model import Address, Notice, Subject
+from catalog_service.notices.webhook import Delivery, DeliveryState, Webhook, message, next_try, signature
+from relay.egress import Egress, EgressDenied
+from relay.heads import request_head
+from relay.upstream import Upstream, UpstreamFault
+from runtime.service_auth import ServiceKey
+
+log = structlog.get_logger()
+MESSENGER = Actor("webhook-messenger", PLATFORM)
+MOST_AT_ONCE = 64
+TIMEOUT_S = 10.0
+LEASE = timedelta(seconds=60)
+
+
+@cache
+def _trusted() -> ssl.SSLContext:
+    """The machine's certificate authorities, read once."""
+    return ssl.create_default_context()
+
+
+class Messenger:
+    """Carries what waits."""
+
+    def __init__(self, journal: Journal, egress: Egress, key: ServiceKey) -> None:
+        self._journal = journal
+        self._egress = egress
+        self._key = key
+        self._serving: dict[str, asyncio.Task[None]] = {}
+
+    async def tick(self) -> None:
+        """See for whom something waits; returns before it is sent."""
+        free = MOST_AT_ONCE - len(self._serving)
+        if not free:
+            return
+        async with self._journal.change(MESSENGER) as change:
+            found = await store.waiting_webhooks(change.tx, change.at, list(self._serving), free)
+        for webhook_id in found:
+            self._serving[webhook_id] = asyncio.create_task(self._serve(webhook_id), name=f"webhook {webhook_id}")
+
+    async def idle(self) -> None:
+        """Wait until everything that `tick` began has ended."""
+        await asyncio.gather(*self._serving.values(), return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End what is under way; leases see to it that it is sent again."""
+        for task in self._serving.values():
+            task.cancel()
+        await self.idle()
+
+    async def _serve(self, webhook_id: str) -> None:
+        """Send what waits for one webhook, one after another, until nothing does or one fails."""
+        try:
+            while await self._send_next(webhook_id):
+                pass
+        except Exception:
+            log.exception("webhook.failed", webhook=webhook_id)
+        finally:
+            del self._serving[webhook_id]
+
+    async def _send_next(self, webhook_id: str) -> bool:
+        async with self._journal.change(MESSENGER) as change:
+            webhook = await store.find_webhook(change.tx, webhook_id)
+            until = change.at + LEASE
+            leased = await store.lease(change.tx, webhook_id, change.at, until)
+        if webhook is None or leased is None:
+            return False
+        delivery, notice = leased
+        error = await self._error_of(webhook, notice, int(change.at.timestamp()))
+        await self._settle(webhook, delivery, until, error)
+        return not error
+
+    async def _error_of(self, webhook: Webhook, notice: Notice, at: int) -> str:
+        """Send it; "" if it was taken."""
+        body = message(notice)
+        signed = signature(self._key.derived(webhook.purpose), at, body)
+        try:
+            status = await self._post(webhook, notice.id, signed, body)
+        except EgressDenied as denied:
+            return str(denied)
+        except UpstreamFault as fault:
+            return f"{type(fault).__name__}: {fault}"
+        except (OSError, UnicodeError) as error:
+            return f"name not resolved: {type(error).__name__}"
+        return "" if 200 <= status < 300 else f"answered {status}"
+
+    async def _post(self, webhook: Webhook, notice_id: str, signed: str, body: bytes) -> int:
+        """The status of the answer; nothing else of it is read."""
+        url = urlsplit(webhook.url)
+        host, secure = url.hostname or "", url.scheme == "https"
+        port = url.port or (443 if secure else 80)
+        networks = [ipaddress.ip_network(network) for network in webhook.networks]
+        upstream = Upstream(
+            host, port, resolve=lambda: self._egress.resolve(host, port, networks),
+            tls=_trusted() if secure else None, connections=1,
+        )  # fmt: skip
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        lines = [
+            (b"content-type", b"application/json"),
+            (b"user-agent", b"tongdao"),
+            (b"tongdao-notice", notice_id.encode()),
+            (b"tongdao-signature", signed.encode()),
+        ]
+        head = request_head(b"POST", target.encode(), url.netloc.encode(), lines, len(body))
+        try:
+            return (await upstream.send(head, body, timeout_s=TIMEOUT_S)).status
+        finally:
+            upstream.close()
+
+    async def _settle(self, webhook: Webhook, delivery: Delivery, leased_until: datetime, error: str) -> None:
+        async with self._journal.change(MESSENGER) as change:
+            attempts = delivery.attempts + 1
+            later = next_try(attempts, change.at)
+            state: DeliveryState = "delivered" if not error else "waiting" if later else "dead"
+            settled = replace(delivery, state=state, attempts=attempts, next_at=later or change.at, error=error[:500])
+            await store.settle(change.tx, settled, leased_until)
+            if state == "dead":
+                await _tell_dead(change, webhook, settled)
+
+
+async def _tell_dead(change: Change, webhook: Webhook, delivery: Delivery) -> None:
+    """To everybody in the department, once a day at most: whoever is there should see to it."""
+    log.warning("webhook.dead_letter", webhook=webhook.id, delivery=delivery.n)
+    await notify(
+        change, to=[Address(webhook.department, "")], word="webhook.dead", about=Subject("webhook", webhook.id),
+        facts={"webhook": webhook.id, "error": delivery.error}, key=f"webhook/{webhook.id}/dead/{change.at:%Y-%m-%d}",
+    )  # fmt: skip

@@ -1,1 +1,0 @@
-"""Figures for the yearly assessment (评估考核)."""

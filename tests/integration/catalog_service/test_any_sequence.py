@@ -1,0 +1,260 @@
+"""Whatever anybody tries, in whatever order: no state outside the tables, no clock on a closed case, no grant alive on
+an entry that rests. Random people take random steps through the API over a real database; workers run in between."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.strategies import DataObject, booleans, data, sampled_from
+from msgspec import inspect
+
+from catalog_service.cases.kinds import KINDS
+from catalog_service.directory import filing, interface_stages
+from catalog_service.machine import START, Machine, Role, Row, roles_of
+from harness.cases import AUTHORITY, BASIS, LAWFUL, OTHER_AUTHORITY, Cases, Person, head, officer
+from harness.catalog import INTERFACE, RESOURCE, RESOURCE_CODE
+from harness.catalog_in_process import running_catalog
+from harness.postgres import Cluster
+from runtime.http import Response
+from wire import scopes
+
+EXAMPLES, STEPS = 10, 50
+PROFILES = ("national", "changde", "jingdezhen", "deqing", "yunnan", "zibo")
+SHARES = (
+    {"type": "conditional", "condition": "限住房保障资格审核"},
+    {"type": "unconditional"},
+    {"type": "none", "reason": "涉密", "legal_basis": [LAWFUL]},
+    {"type": "none", "mode": "compare", "reason": "涉密", "legal_basis": [LAWFUL]},
+)
+PEOPLE = [
+    *(make(department, name) for make in (officer, head) for department in ("zjj", "rsj") for name in ("a", "b")),
+    AUTHORITY, OTHER_AUTHORITY, Person("shengju", scopes.UPPER_AUTHORITY), Person("zfb", scopes.GOVERNMENT),
+    Person("persons", scopes.SUBJECT),
+]  # fmt: skip
+PAPER = {"name": "附件", "sha256": "c" * 64}
+SAID: dict[str, Any] = {
+    "until": "2099-12-31", "since": "2026-01-01", "record_key": "末四位 0X21", "item": "pension", "fields": ["pension"],
+    "resources": [RESOURCE_CODE], "respondent": "rsj", "legal_basis": [LAWFUL], "basis": [BASIS], "documents": [PAPER],
+    "materials": [PAPER], "term_months": 6, "complainant": None, "call": "", "method": "service_api",
+}  # fmt: skip
+"""What a form says under a name; every other text is 说明."""
+EVIDENCE: dict[str, Any] = {
+    "reason": "理由", "legal_basis": [LAWFUL], "note": "说明", "missing": ["使用依据"], "conditions": "限本办件",
+    "days": 2, "until": "2099-12-31", "filing_no": "备〔2026〕1号", "department": "rsj", "resource": RESOURCE_CODE,
+    "documents": [PAPER], "before_digest": "a" * 64, "after_digest": "b" * 64,
+}  # fmt: skip
+ENTRY_EVIDENCE = ("reason", "legal_basis", "missing", "days", "filing_no")
+RESULTS = ("同意", "share", "refuse", "change", "keep", "refused", "insufficient")
+
+
+def filled(form: type[msgspec.Struct], choose: Callable[[Any], Any]) -> dict[str, Any]:
+    """Something for every member of a form; `choose` picks among words."""
+    described = inspect.type_info(form)
+    assert isinstance(described, inspect.StructType)
+    return {one.name: SAID.get(one.name, _value(one.type, choose)) for one in described.fields}
+
+
+def _value(of: inspect.Type, choose: Callable[[Any], Any]) -> Any:
+    match of:
+        case inspect.LiteralType():
+            return choose(list(of.values))
+        case inspect.EnumType():
+            return choose([member.value for member in of.cls])
+        case inspect.IntType():
+            return 6
+        case inspect.BoolType():
+            return choose([True, False])
+        case inspect.ListType():
+            return []
+        case _:
+            return "说明"
+
+
+def people_of(row: Row, requester: str, provider: str) -> list[Person]:
+    """Who may take this row, as far as the roles go."""
+    wanted = frozenset(row.by)
+    return [
+        one
+        for one in PEOPLE
+        if wanted & roles_of((one.office,), one.department, requester=requester, provider=provider)
+    ]
+
+
+class World:
+    """One catalog with its database, spoken to from a test that is not async; a new entry for every example."""
+
+    def __init__(self, connection: Any, cases: Cases, run: Callable[[Any], Any]) -> None:
+        self.connection = connection
+        self.cases = cases
+        self.run = run
+        self.answers: dict[int, int] = {}
+
+    def ask(self, method: str, path: str, by: Person, body: Any = None) -> Response:
+        answer: Response = self.run(self.cases.ask(method, path, by, body))
+        assert answer.status_code < 500, f"{method} {path} {body}: {answer.text}"
+        self.answers[answer.status_code] = self.answers.get(answer.status_code, 0) + 1
+        return answer
+
+    def rows(self, query: str) -> list[asyncpg.Record]:
+        return list(self.run(self.connection.fetch(query)))
+
+    def alive(self) -> set[str]:
+        """Codes of the entries on which a gateway would let a call through."""
+        snapshot = self.run(self.cases.catalog.snapshot())
+        open_ones = {one.key for one in snapshot.interfaces if one.state.standing == "active"}
+        keys = {grant.interface for grant in snapshot.grants if grant.state.standing == "active"} & open_ones
+        rows = self.rows("SELECT id || '/' || version AS key, resource FROM catalog.interface")
+        return {row["resource"] for row in rows if row["key"] in keys}
+
+
+class AnySequence(RuleBasedStateMachine):
+    """Random steps. Everything lives in one city; each example starts with a profile and an entry of its own."""
+
+    world: World
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).made += 1
+        self.code = f"2039900100003/{self.made:06}"
+        self.interface = f"any-{self.made}"
+        self.cases: list[dict[str, Any]] = []
+        self.grants: list[str] = []
+
+    @initialize(profile=sampled_from(PROFILES), share=sampled_from(SHARES))
+    def begin(self, profile: str, share: dict[str, Any]) -> None:
+        """Law, entry and interface."""
+        world = self.world
+        world.run(world.cases.enforce(profile))
+        catalog = world.cases.catalog
+        items = [{"name": "pension", "label": "养老保险", "type": "C"}]
+        world.run(catalog.put(f"/resources/{self.code}", {**RESOURCE, "share": share, "items": items}))
+        served = {**INTERFACE, "resource": self.code}
+        world.run(catalog.put(f"/interfaces/{self.interface}/versions/v1", served))
+
+    @rule(draw=data(), kind=sampled_from(["application", *KINDS]), anybody=booleans())
+    def open_case(self, draw: DataObject, kind: str, anybody: bool) -> None:
+        """Mostly by somebody who may."""
+        row = draw.draw(sampled_from([row for row in KINDS[kind].machine.rows if START in row.sources]))
+        by = draw.draw(sampled_from(PEOPLE if anybody and draw.draw(booleans()) else people_of(row, "zjj", "rsj")))
+        named = {
+            "resource": self.code, "interface": f"{self.interface}/v1", "system": "zjj-housing",
+            "grant": draw.draw(sampled_from(self.grants or [""])), "provider": draw.draw(sampled_from(["", "rsj"])),
+            "parent": draw.draw(sampled_from(["", *(case["id"] for case in self.cases)])),
+        }  # fmt: skip
+        details = filled(KINDS[kind].form, lambda words: draw.draw(sampled_from(words)))
+        answer = self.world.ask("POST", "/cases", by, {"kind": kind, "event": row.event, "details": details, **named})
+        if answer.status_code == 201:
+            self.cases.append(answer.json())
+
+    @rule(draw=data(), anything=booleans())
+    def step(self, draw: DataObject, anything: bool) -> None:
+        """Mostly what may follow by somebody who may do it, now and then anything by anybody."""
+        if not self.cases:
+            return
+        n = draw.draw(sampled_from(range(len(self.cases))))
+        case, machine = self.cases[n], KINDS[self.cases[n]["kind"]].machine
+        rows = [row for row in machine.rows if case["state"] in row.sources and Role.WORKER not in row.by]
+        if anything and draw.draw(booleans()):
+            rows = list(machine.rows)
+        if not rows:
+            return
+        row = draw.draw(sampled_from(rows))
+        by = draw.draw(sampled_from(people_of(row, case["requester"], case["provider"]) or PEOPLE))
+        body = {**EVIDENCE, "resource": self.code, "result": draw.draw(sampled_from(RESULTS))}
+        left_out = draw.draw(sampled_from(["", "", *body]))
+        body = {name: value for name, value in body.items() if name != left_out}
+        answer = self.world.ask("POST", f"/cases/{case['id']}/{row.event}", by, body)
+        if answer.status_code == 200:
+            self.cases[n] = answer.json()
+
+    @rule(by=sampled_from(PEOPLE), event=sampled_from(filing.MACHINE.events), result=sampled_from(RESULTS))
+    def step_of_the_entry(self, by: Person, event: str, result: str) -> None:
+        body = {name: EVIDENCE[name] for name in ENTRY_EVIDENCE}
+        body |= {"result": result, "negotiated": ["zjj"], "changed_on": "2026-01-05", "duplicates_seen": True}
+        self.world.ask("POST", f"/filings/{self.code}/{event}", by, body)
+
+    @rule(by=sampled_from(PEOPLE), event=sampled_from(interface_stages.MACHINE.events))
+    def step_of_the_interface(self, by: Person, event: str) -> None:
+        body = {"reason": "理由", "filing_no": "备〔2026〕1号", "sample": {"name": "张三", "pension": "是"}}
+        self.world.ask("POST", f"/interfaces/{self.interface}/versions/v1/steps/{event}", by, body)
+
+    @rule()
+    def gateway_follows(self) -> None:
+        self.world.run(self.world.cases.poll())
+
+    @rule(act=sampled_from(["suspend", "resume", "revoke"]), draw=data())
+    def grant_is_moved(self, act: str, draw: DataObject) -> None:
+        self.grants = [row["id"] for row in self.world.rows("SELECT id FROM catalog.grants")]
+        if self.grants:
+            grant = draw.draw(sampled_from(self.grants))
+            answer = self.world.run(self.world.cases.catalog.move(f"/grants/{grant}", act))
+            assert answer.status_code < 500, answer.text
+
+    @invariant()
+    def every_state_is_in_its_table(self) -> None:
+        for row in self.world.rows("SELECT kind, state FROM catalog.cases"):
+            assert row["state"] in KINDS[row["kind"]].machine.states
+        for row in self.world.rows("SELECT state FROM catalog.filing"):
+            assert row["state"] in filing.MACHINE.states
+
+    @invariant()
+    def no_clock_runs_on_what_is_closed(self) -> None:
+        running = self.world.rows(
+            "SELECT c.kind, c.state FROM catalog.clock k JOIN catalog.cases c ON c.id = k.subject_id"
+            " WHERE k.ended_at IS NULL AND k.subject_kind = 'case'"
+        )
+        assert [row for row in running if row["state"] in KINDS[row["kind"]].machine.finals] == []
+
+    @invariant()
+    def no_grant_is_alive_on_an_entry_that_rests(self) -> None:
+        resting = {
+            row["code"]
+            for row in self.world.rows("SELECT code FROM catalog.filing WHERE state IN ('suspended', 'withdrawn')")
+        }
+        assert self.world.alive() & resting == set()
+
+
+def check_history(rows: list[asyncpg.Record], machine_of: Callable[[str], Machine]) -> None:
+    """Every step that was taken stands in its table."""
+    for row in rows:
+        machine = machine_of(row["kind"])
+        step = msgspec.json.decode(row["entry"])
+        fits = [
+            one
+            for one in machine.rows
+            if one.event == step["event"] and step["source"] in one.sources and one.target == step["target"]
+        ]
+        assert any(step["role"] in one.by for one in fits), step
+
+
+@pytest.mark.requirement("CAS-90")
+def test_no_sequence_of_steps_leaves_the_tables(
+    cluster: Cluster, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    database = cluster.database(("catalog_service", "catalog"))
+    with asyncio.Runner() as runner:
+        context = running_catalog(database, tmp_path)
+        catalog = runner.run(context.__aenter__())
+        try:
+            runner.run(catalog.furnish())
+            connection = runner.run(asyncpg.connect(database.url))
+            AnySequence.world = World(connection, Cases(catalog), runner.run)
+            limits = settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None)
+            run_state_machine_as_test(AnySequence, settings=limits)
+            world = AnySequence.world
+            rows = world.rows(
+                "SELECT c.kind, s.entry FROM catalog.case_history s JOIN catalog.cases c ON c.id = s.case_id"
+            )
+            check_history(rows, lambda kind: KINDS[kind].machine)
+            record_property("figures", f"any sequence: {world.answers} answers, {len(rows)} steps of cases")
+            assert len(rows) > EXAMPLES
+            runner.run(connection.close())
+        finally:
+            runner.run(context.__aexit__(None, None, None))

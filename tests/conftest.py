@@ -24,7 +24,7 @@ def anyio_backend() -> str:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The register of duties holds both ways: no unknown id, no duty without a test, no stale deferral."""
-    proved = {mark.args[0] for item in items for mark in item.iter_markers("requirement")}
+    proved = {duty for item in items for mark in item.iter_markers("requirement") for duty in mark.args}
     if unknown := proved - REGISTER.keys():
         raise pytest.UsageError(f"tests name duties that the register lacks: {sorted(unknown)}")
     if config.getoption("keyword") or config.getoption("markexpr") or config.args != config.getini("testpaths"):

@@ -10,6 +10,9 @@ FILE_LINES, FUNCTION_LINES, MEDIAN_LINES, SERVICE_LINES = 400, 60, 12, 2500
 EXCUSED: dict[str, str] = {
     "services/wire/src/wire/codes.py": "one registry of codes, a table in two languages",
 }
+LARGE: dict[str, str] = {
+    "catalog-service": "every step is one transaction with directory, grants and clocks (DECISIONS.md, 17)",
+}
 SOURCES = sorted(
     path
     for pattern in ("*/src/**/*.py", "services/*/src/**/*.py", "tests/**/*.py", "bench/*.py")
@@ -49,4 +52,4 @@ def test_no_service_outgrows_its_duty() -> None:
         if "src" in path.parts and str(path.relative_to(ROOT)) not in EXCUSED:
             project = path.parts[path.parts.index("src") - 1]
             sizes[project] = sizes.get(project, 0) + len(path.read_text().splitlines())
-    assert {project: size for project, size in sizes.items() if size > SERVICE_LINES} == {}
+    assert {project for project, size in sizes.items() if size > SERVICE_LINES} == set(LARGE)

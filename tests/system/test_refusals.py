@@ -30,6 +30,7 @@ REFUSED: list[tuple[str, str, dict[str, str], int, str]] = [
 
 
 @pytest.mark.requirement("GWY-11")
+@pytest.mark.requirement("CD-06", "CD-19-20", "YN-08-09", "ZB-07")
 @pytest.mark.parametrize(("method", "path", "headers", "status", "code"), REFUSED)
 def test_a_refused_call_is_recorded_and_asks_nobody(
     platform: Platform, member: Member, method: str, path: str, headers: dict[str, str], status: int, code: str

@@ -66,6 +66,7 @@ def told(officer: Officer, about: dict[str, Any], word: str) -> bool:
 
 
 @pytest.mark.requirement("SCN-01")
+@pytest.mark.requirement("CD-11-1", "YN-29-1")
 def test_unconditional_data(city: City, profile: str) -> None:
     """S1: in Changde the platform opens it at once; in Yunnan the provider answers first."""
     asking = system(city, profile, "s1", "xzspj")
@@ -88,6 +89,7 @@ def wait_for(city: City, asking: Member, interface: str, case: str = "") -> Resp
 
 
 @pytest.mark.requirement("SCN-02")
+@pytest.mark.requirement("CD-11-2", "YN-25", "YN-29-2")
 def test_conditional_data_agreed_to(city: City, profile: str) -> None:
     """S2: both heads sign; when the case says granted, every gateway lets the call through, with the fields replied."""
     asking = system(city, profile, "s2", "zjj")
@@ -101,6 +103,7 @@ def test_conditional_data_agreed_to(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-02")
+@pytest.mark.requirement("DQ-14-2")
 def test_data_that_need_the_consent_of_the_person(city: City, profile: str) -> None:
     """S2 as the demo has it: the grant is live, and the call still asks for the person's consent (德清 14)."""
     asking = system(city, profile, "s2-consent", "zjj")
@@ -145,6 +148,7 @@ def test_a_refusal_names_its_ground(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-05")
+@pytest.mark.requirement("YN-03-07")
 def test_a_reply_that_is_late(city: City, profile: str) -> None:
     """S5: nothing is granted by silence; superiors are told (督办), both sides see it."""
     asking = system(city, profile, "s5", "mzj")
@@ -160,6 +164,7 @@ def test_a_reply_that_is_late(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-06")
+@pytest.mark.requirement("YN-29-3")
 def test_not_shared_data_are_compared_with(city: City, profile: str) -> None:
     """S6: in Changde by negotiation and filing, in Yunnan by 核实、比对; never as data."""
     asking = system(city, profile, "s6", "xzspj")
@@ -170,6 +175,7 @@ def test_not_shared_data_are_compared_with(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-07")
+@pytest.mark.requirement("YN-28")
 def test_a_demand_for_data_that_are_not_there_yet(city: City, profile: str, platform: Platform) -> None:
     """S7: demanded, catalogued, mounted, applied for, called."""
     wanting, source = city.officer("wjw"), city.officer("jtj")
@@ -243,6 +249,7 @@ def test_a_correction_asked_for_by_a_user(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-09")
+@pytest.mark.requirement("YN-22-2")
 def test_a_correction_that_the_person_asks_the_authority_for(city: City, profile: str) -> None:
     """S9: the authority forwards it within two working days; the person is told."""
     code = city.officer("gaj").sends("GET", "/interfaces/gaj-household-info/versions/v1")["resource"]
@@ -281,6 +288,7 @@ def test_an_objection_to_a_share_attribute(city: City, profile: str) -> None:
 
 
 @pytest.mark.requirement("SCN-11")
+@pytest.mark.requirement("YN-30", "NAT-25")
 def test_use_beyond_the_purpose(city: City, profile: str) -> None:
     """S11: shut at once, to be put right, and open again when another officer finds it mended."""
     asking = system(city, profile, "s11", "jtj")

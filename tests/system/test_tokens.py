@@ -37,6 +37,7 @@ def test_no_token_is_told_nothing_but_that(platform: Platform, client: Client) -
 
 
 @pytest.mark.requirement("GWY-10")
+@pytest.mark.requirement("JDZ-14-15")
 def test_a_well_made_token_is_let_in(platform: Platform, client: Client, member: Member) -> None:
     headers = {"Authorization": f"bearer {forged(platform, member)}", **CASE}
     answer = client.get(f"/x/{VEHICLE}", headers=headers)
@@ -55,6 +56,7 @@ BAD_TOKENS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.requirement("GWY-10")
+@pytest.mark.requirement("JDZ-14-15")
 @pytest.mark.parametrize("claims", BAD_TOKENS.values(), ids=BAD_TOKENS.keys())
 def test_a_token_with_a_false_claim_is_invalid(
     platform: Platform, client: Client, member: Member, claims: dict[str, Any]

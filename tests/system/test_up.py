@@ -45,6 +45,7 @@ def test_the_start_shows_a_call_with_its_verified_receipt(platform: Platform) ->
 
 
 @pytest.mark.requirement("CLI-11")
+@pytest.mark.requirement("CD-19-20", "JDZ-16-2", "JDZ-16-3")
 def test_a_call_from_the_command_line_keeps_a_receipt_that_verifies_offline(platform: Platform, tmp_path: Path) -> None:
     kept = tmp_path / "receipt.json"
     done = platform.tongdao(

@@ -154,6 +154,7 @@ async def test_a_receipt_has_the_published_schema(service: Service) -> None:
 
 
 @pytest.mark.requirement("AUD-18")
+@pytest.mark.requirement("JDZ-16-3")
 async def test_only_those_who_took_part_and_auditors_see_a_record(service: Service) -> None:
     call = await service.call()
     for department, scope in (("民政局", ()), ("公安局", ()), ("审计局", (scopes.AUDIT_READ,))):

@@ -18,6 +18,7 @@ COLUMN = {"leaf": "body", "erasable": "body", "entry_index": "kind", "checkpoint
 
 
 @pytest.mark.requirement("AUD-15")
+@pytest.mark.requirement("CD-19-20")
 async def test_no_role_can_alter_or_remove_what_is_kept(log: Log, database: Database) -> None:
     await log.calls(2)
     await log.sequence()

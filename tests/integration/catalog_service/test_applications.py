@@ -88,6 +88,7 @@ async def refused(cases: Cases, status: int, code: str, *step: Any, **evidence: 
 
 # --- unconditional --------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("APP-15")
+@pytest.mark.requirement("CD-11-1", "JDZ-07", "JDZ-08", "JDZ-10-1")
 @pytest.mark.parametrize("profile", ["changde", "jingdezhen"])
 async def test_unconditional_data_are_opened_in_the_request_itself(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
@@ -103,6 +104,7 @@ async def test_unconditional_data_are_opened_in_the_request_itself(cases: Cases,
 
 
 @pytest.mark.requirement("APP-10")
+@pytest.mark.requirement("YN-29-1", "NAT-21", "NAT-22")
 @pytest.mark.parametrize(("profile", "provide"), [("national", "20"), ("yunnan", "2")])
 async def test_where_the_provider_replies_nothing_opens_by_itself(cases: Cases, profile: str, provide: str) -> None:
     await cases.enforce(profile)
@@ -121,6 +123,7 @@ async def test_where_the_provider_replies_nothing_opens_by_itself(cases: Cases, 
 
 
 @pytest.mark.requirement("APP-03")
+@pytest.mark.requirement("DQ-14-1")
 async def test_in_deqing_the_authority_opens_unconditional_data(cases: Cases) -> None:
     await cases.enforce("deqing")
     await offer(cases, "unconditional")
@@ -135,6 +138,7 @@ async def test_in_deqing_the_authority_opens_unconditional_data(cases: Cases) ->
 
 # --- conditional ----------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("APP-06")
+@pytest.mark.requirement("JDZ-10-2", "YN-25")
 @pytest.mark.parametrize("profile", ["changde", "jingdezhen", "national", "yunnan", "zibo"])
 async def test_conditional_data_are_applied_for_agreed_to_and_opened(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
@@ -168,6 +172,7 @@ async def test_between_others_than_departments_only_the_local_rule_holds(cases: 
 
 
 @pytest.mark.requirement("APP-03")
+@pytest.mark.requirement("DQ-14-1")
 async def test_in_deqing_provider_and_authority_both_agree(cases: Cases) -> None:
     await cases.enforce("deqing")
     case = await agreed(cases, await handed_in(cases), "authority_review", case_pattern="DQ.{3}")
@@ -183,6 +188,7 @@ async def test_in_deqing_provider_and_authority_both_agree(cases: Cases) -> None
 
 
 @pytest.mark.requirement("APP-02")
+@pytest.mark.requirement("NAT-20")
 async def test_whoever_drafted_does_not_sign(cases: Cases) -> None:
     case = await applied(cases)
     await cases.stepped(case, "submit", ASKING, "internal_sign")
@@ -207,6 +213,7 @@ async def test_whoever_drafted_does_not_sign(cases: Cases) -> None:
 
 # --- completeness ---------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("APP-05")
+@pytest.mark.requirement("NAT-21")
 async def test_what_is_missing_is_said_once_and_refused_never(cases: Cases) -> None:
     bare = {"purpose": "入学资格核对"}
     case = await cases.opened("application", ASKING, details=bare, **NAMED)
@@ -229,6 +236,7 @@ async def test_what_is_missing_is_said_once_and_refused_never(cases: Cases) -> N
 
 
 @pytest.mark.requirement("APP-05")
+@pytest.mark.requirement("JDZ-02", "JDZ-10-2")
 async def test_where_no_notice_is_owed_a_missing_member_keeps_it_from_going_out(cases: Cases) -> None:
     await cases.enforce("jingdezhen")
     await cases.catalog.put("/departments/rsj", {"name": "供水公司", **PUBLIC_SERVICE})
@@ -245,6 +253,7 @@ async def test_where_no_notice_is_owed_a_missing_member_keeps_it_from_going_out(
 
 
 @pytest.mark.requirement("APP-09")
+@pytest.mark.requirement("NAT-21")
 async def test_an_extension_is_asked_of_the_authority_and_told_to_the_requester(cases: Cases) -> None:
     case = await handed_in(cases)
     await refused(cases, 422, "request/invalid", case, "extend", GIVING, days=11, reason="涉及多个处室")
@@ -272,6 +281,7 @@ async def test_an_extension_that_is_denied_leaves_the_time_as_it_was(cases: Case
 
 # --- refusal --------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("APP-08")
+@pytest.mark.requirement("CD-11-2", "JDZ-10-2", "DQ-12", "YN-29-2")
 @pytest.mark.parametrize("profile", ["changde", "jingdezhen", "deqing", "yunnan"])
 async def test_a_refusal_names_reason_and_ground(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
@@ -327,7 +337,8 @@ async def test_what_is_not_shared_is_not_applied_for(cases: Cases, profile: str)
 
 
 @pytest.mark.requirement("APP-12")
-@pytest.mark.parametrize("profile", ["yunnan", "national", "changde"])
+@pytest.mark.requirement("YN-29-3")
+@pytest.mark.parametrize("profile", ["yunnan", "national", "zibo"])
 async def test_what_is_not_shared_may_be_compared_with(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
     await offer(cases, "compare")
@@ -342,6 +353,7 @@ async def test_what_is_not_shared_may_be_compared_with(cases: Cases, profile: st
 
 
 @pytest.mark.requirement("APP-12")
+@pytest.mark.requirement("CD-11-3")
 async def test_in_changde_sharing_is_negotiated_and_filed(cases: Cases) -> None:
     await cases.enforce("changde")
     await offer(cases, "none")
@@ -359,6 +371,7 @@ async def test_in_changde_sharing_is_negotiated_and_filed(cases: Cases) -> None:
 
 
 @pytest.mark.requirement("APP-12")
+@pytest.mark.requirement("CD-11-3")
 @pytest.mark.parametrize(("event", "state"), [("settle", "provisioning"), ("dismiss", "not_shared")])
 async def test_in_changde_the_authority_coordinates_what_was_not_agreed(cases: Cases, event: str, state: str) -> None:
     await cases.enforce("changde")
@@ -370,6 +383,7 @@ async def test_in_changde_the_authority_coordinates_what_was_not_agreed(cases: C
 
 
 @pytest.mark.requirement("APP-12")
+@pytest.mark.requirement("JDZ-09", "DQ-14-2")
 @pytest.mark.parametrize("profile", ["jingdezhen", "deqing"])
 async def test_what_is_not_shared_is_given_masked_with_the_authoritys_event(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
@@ -391,6 +405,7 @@ COPY = {"method": "file", "why": "断网环境使用"}
 
 
 @pytest.mark.requirement("APP-11")
+@pytest.mark.requirement("CD-10", "DQ-11-15")
 @pytest.mark.parametrize("profile", ["changde", "deqing"])
 async def test_copying_needs_the_authoritys_consent(cases: Cases, profile: str) -> None:
     await cases.enforce(profile)
@@ -407,6 +422,7 @@ async def test_copying_needs_the_authoritys_consent(cases: Cases, profile: str) 
 
 
 @pytest.mark.requirement("APP-11")
+@pytest.mark.requirement("CD-10")
 async def test_unconditional_data_to_be_copied_wait_for_the_consent_alone(cases: Cases) -> None:
     await cases.enforce("changde")
     await offer(cases, "unconditional")
@@ -423,6 +439,7 @@ async def test_unconditional_data_to_be_copied_wait_for_the_consent_alone(cases:
 
 
 @pytest.mark.requirement("APP-11")
+@pytest.mark.requirement("CD-10")
 async def test_without_consent_the_interface_remains(cases: Cases) -> None:
     await cases.enforce("changde")
     await offer(cases, "unconditional")
@@ -459,6 +476,7 @@ async def test_elsewhere_no_consent_to_copying_is_asked(cases: Cases) -> None:
 
 # --- from a county --------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("APP-04")
+@pytest.mark.requirement("CD-13")
 async def test_a_county_asks_through_its_authority_and_the_citys(cases: Cases) -> None:
     await cases.enforce("changde")
     await cases.catalog.put("/departments/rsj", {"name": "人社局", "level": "city"})
@@ -502,6 +520,7 @@ async def test_a_grant_by_case_names_it_in_the_log(cases: Cases) -> None:
     assert msgspec.json.encode(given).decode().count("rsj-head-a") >= 1
 
 
+@pytest.mark.requirement("NAT-11")
 async def test_another_department_neither_signs_nor_replies(cases: Cases) -> None:
     case = await handed_in(cases)
     for stranger in (officer("jyj"), head("jyj")):

@@ -119,6 +119,7 @@ async def test_the_database_holds_no_clock_twice_and_none_that_ended_and_is_look
 
 # --- extending --------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("CLK-06")
+@pytest.mark.requirement("B-16")
 async def test_a_clock_is_extended_up_to_the_total_of_the_law_and_no_further(bench: Bench) -> None:
     await bench.start()
     assert [(await extend(bench, days)).extended_by for days in (4, 6)] == [4, 10]
@@ -169,6 +170,7 @@ async def test_what_is_overdue_or_done_is_not_extended(bench: Bench) -> None:
 
 # --- the worker -------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("CLK-03")
+@pytest.mark.requirement("B-16")
 async def test_each_mark_is_told_once_however_often_somebody_looks(bench: Bench) -> None:
     await bench.start()
     assert await bench.at("2026-02-27 23:59") == 0
@@ -182,6 +184,7 @@ async def test_each_mark_is_told_once_however_often_somebody_looks(bench: Bench)
 
 
 @pytest.mark.requirement("CLK-04")
+@pytest.mark.requirement("YN-03-07", "B-16")
 async def test_an_end_that_has_passed_reaches_officer_head_authority_and_whoever_waits(bench: Bench) -> None:
     await bench.start()
     await bench.at("2026-03-06 00:00")
@@ -198,6 +201,7 @@ async def test_an_end_that_has_passed_reaches_officer_head_authority_and_whoever
 
 
 @pytest.mark.requirement("CLK-05")
+@pytest.mark.requirement("JDZ-10-2")
 async def test_a_limit_in_principle_is_told_and_never_marked(bench: Bench) -> None:
     async with bench.change(AUTHORITY) as change:
         await bench.activate(change, "jingdezhen")
@@ -281,6 +285,7 @@ async def adopt(bench: Bench, *off: str, worked: tuple[str, ...] = (), year: int
 
 
 @pytest.mark.requirement("CLK-07")
+@pytest.mark.requirement("B-16")
 async def test_an_imported_year_moves_every_clock_that_runs_and_says_so(bench: Bench) -> None:
     bench.clock.set("2026-12-25 10:00")
     await bench.start()

@@ -42,6 +42,7 @@ async def children(bench: Bench, case: Case, kind: str) -> list[Case]:
 
 @pytest.mark.requirement("CMP-02")
 @pytest.mark.requirement("CMP-03")
+@pytest.mark.requirement("CD-22", "NAT-35-37")
 async def test_who_complains_stays_unknown(bench: Bench) -> None:
     at = await window(bench)
     case = await filed(at, by=officer("wjw"), complainant=WHO, respondent="jtj")
@@ -100,6 +101,7 @@ async def test_those_who_oversee_may_look_and_are_recorded(
 
 
 @pytest.mark.requirement("CMP-02")
+@pytest.mark.requirement("B-09")
 async def test_those_concerned_may_not_look(bench: Bench) -> None:
     at = await window(bench)
     case = await investigated(at, complainant=WHO)
@@ -157,6 +159,7 @@ async def test_a_complaint_that_is_not_accepted_says_why(bench: Bench) -> None:
 
 
 @pytest.mark.requirement("CMP-03")
+@pytest.mark.requirement("CD-22")
 async def test_a_department_deals_with_what_concerns_others(bench: Bench) -> None:
     at = await window(bench)
     details = {**ABOUT, "to": "provider", "respondent": "jtj"}
@@ -172,6 +175,7 @@ async def test_a_department_deals_with_what_concerns_others(bench: Bench) -> Non
 
 
 @pytest.mark.requirement("CMP-04")
+@pytest.mark.requirement("CD-22")
 async def test_a_permission_is_suspended_by_a_case_of_its_own(bench: Bench) -> None:
     at = await window(bench)
     grant = await at.grant("jtj", id="0198c0de-0000-7000-8000-000000000001")

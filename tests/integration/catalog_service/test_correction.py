@@ -29,6 +29,7 @@ async def raised(at: Window, entry: str = ENTRY.code, **changes: Any) -> Case:
 
 
 @pytest.mark.requirement("COR-02")
+@pytest.mark.requirement("CD-14", "YN-15-16", "NAT-26")
 @pytest.mark.parametrize(
     ("profile", "entry", "due", "longest", "source"),
     [
@@ -54,6 +55,7 @@ async def test_a_department_that_uses_the_data_doubts_them(
 
 
 @pytest.mark.requirement("COR-02")
+@pytest.mark.requirement("CD-14")
 async def test_the_head_extends_a_check_within_the_total(bench: Bench) -> None:
     at = await window(bench, "changde")
     case = await raised(at)
@@ -81,6 +83,7 @@ async def test_where_the_law_knows_no_extension_there_is_none(bench: Bench) -> N
 
 
 @pytest.mark.requirement("COR-05")
+@pytest.mark.requirement("CD-14")
 async def test_a_correction_is_told_to_every_other_user_of_the_data(bench: Bench) -> None:
     at = await window(bench, "national")
     for department in ("zjj", "rsj", "jtj"):
@@ -99,6 +102,7 @@ async def test_a_correction_is_told_to_every_other_user_of_the_data(bench: Bench
 
 
 @pytest.mark.requirement("COR-02")
+@pytest.mark.requirement("YN-22-1")
 @pytest.mark.parametrize(("profile", "source"), [("yunnan", "local"), ("changde", "platform")])
 async def test_a_person_asks_the_institution(bench: Bench, profile: str, source: str) -> None:
     at = await window(bench, profile)
@@ -113,6 +117,7 @@ async def test_a_person_asks_the_institution(bench: Bench, profile: str, source:
 
 
 @pytest.mark.requirement("COR-06")
+@pytest.mark.requirement("YN-22-2")
 async def test_the_authority_forwards_what_a_person_brings(bench: Bench) -> None:
     at = await window(bench, "yunnan")
     case = await at.open(PERSON, "correction", OF_PERSON, "receive", resource=ENTRY.code)
@@ -140,6 +145,7 @@ async def test_what_came_on_paper_the_authority_brings_to_an_end(bench: Bench) -
 
 
 @pytest.mark.requirement("COR-07")
+@pytest.mark.requirement("YN-22-3")
 async def test_a_check_that_the_authority_orders_is_due_on_its_day(bench: Bench) -> None:
     at = await window(bench, "yunnan")
     case = await at.open(AUTHORITY, "correction", {**DOUBT, "until": "2026-02-27"}, "order", resource=ENTRY.code)

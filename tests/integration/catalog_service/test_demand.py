@@ -24,6 +24,7 @@ async def demand(at: Window, provider: str = "rsj") -> Case:
 
 @pytest.mark.requirement("DMD-01")
 @pytest.mark.requirement("DMD-03")
+@pytest.mark.requirement("CD-12")
 async def test_a_demand_that_goes_straight_to_its_source(bench: Bench) -> None:
     at = await window(bench, "changde")
     case = await demand(at)
@@ -45,6 +46,7 @@ async def test_a_demand_that_goes_straight_to_its_source(bench: Bench) -> None:
 
 @pytest.mark.requirement("DMD-01")
 @pytest.mark.requirement("DMD-06")
+@pytest.mark.requirement("NAT-19")
 async def test_the_authority_looks_for_the_source_until_it_is_found(bench: Bench) -> None:
     at = await window(bench, "national")
     case = await demand(at, provider="")
@@ -87,6 +89,7 @@ async def test_whether_the_decree_binds_depends_on_the_source_that_is_found(benc
 
 
 @pytest.mark.requirement("DMD-05")
+@pytest.mark.requirement("NAT-20")
 async def test_what_is_there_already_ends_a_demand(bench: Bench) -> None:
     at = await window(bench, "national")
     case = await at.step(AUTHORITY, await demand(at), "match_existing", resource=ENTRY.code)
@@ -95,6 +98,7 @@ async def test_what_is_there_already_ends_a_demand(bench: Bench) -> None:
 
 
 @pytest.mark.requirement("DMD-05")
+@pytest.mark.requirement("CD-12")
 @pytest.mark.parametrize("code", [OF_UTILITY.code, "2030010100001/000009"])
 async def test_a_source_supplies_its_own_entry(bench: Bench, code: str) -> None:
     at = await window(bench, "changde")
@@ -106,6 +110,7 @@ async def test_a_source_supplies_its_own_entry(bench: Bench, code: str) -> None:
 
 
 @pytest.mark.requirement("DMD-04")
+@pytest.mark.requirement("CD-12")
 @pytest.mark.parametrize(("profile", "rank"), [("changde", "地方政府规章"), ("jingdezhen", "地方政府规章")])
 async def test_a_refusal_on_a_ground_of_too_low_a_rank_changes_nothing(bench: Bench, profile: str, rank: str) -> None:
     at = await window(bench, profile)

@@ -48,6 +48,7 @@ async def tx(catalog: Catalog) -> AsyncIterator[AsyncConnection]:
     await database.dispose()
 
 
+@pytest.mark.requirement("YN-19-20")
 async def test_the_same_items_of_another_department_are_told_most_first(catalog: Catalog, tx: AsyncConnection) -> None:
     await register(catalog, "mzj", 1, items("姓名", *MARRIAGE))
     await register(catalog, "mzj", 2, items("婚姻状况（代码）", "登记日期", "证件照片"))

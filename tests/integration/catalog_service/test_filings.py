@@ -40,6 +40,7 @@ GOVERNMENT = Person("gov", "gov-office", (scopes.GOVERNMENT,))
 
 
 @pytest.mark.requirement("DIR-01")
+@pytest.mark.requirement("NAT-11", "NAT-13", "NAT-16", "NAT-17", "B-01")
 async def test_an_entry_goes_all_the_way_and_everything_is_on_record(catalog: Catalog) -> None:
     await furnish(catalog)
     created = await OFFICER.writes(catalog)
@@ -80,6 +81,7 @@ async def test_an_entry_goes_all_the_way_and_everything_is_on_record(catalog: Ca
 
 
 @pytest.mark.requirement("DIR-01")
+@pytest.mark.requirement("CD-04")
 async def test_operators_decide_nothing_and_strangers_see_nothing(catalog: Catalog) -> None:
     await furnish(catalog)
     refused(await OPERATOR.writes(catalog), 403, "case/not-your-step")
@@ -98,6 +100,7 @@ async def test_operators_decide_nothing_and_strangers_see_nothing(catalog: Catal
 
 
 @pytest.mark.requirement("DIR-02")
+@pytest.mark.requirement("NAT-13")
 async def test_whoever_wrote_or_signed_an_entry_does_not_decide_it(catalog: Catalog) -> None:
     await furnish(catalog)
     taken(await OFFICER.writes(catalog))
@@ -176,6 +179,7 @@ async def test_of_two_officers_who_decide_at_once_one_wins_and_the_other_is_told
 
 
 @pytest.mark.requirement("DIR-03")
+@pytest.mark.requirement("CD-04", "CD-09")
 async def test_in_changde_a_hospital_s_head_publishes_and_what_has_no_ground_is_shared(catalog: Catalog) -> None:
     await furnish(catalog, gaj="public_service_operator")
     await activate(catalog, "changde")
@@ -192,6 +196,7 @@ async def test_in_changde_a_hospital_s_head_publishes_and_what_has_no_ground_is_
 
 
 @pytest.mark.requirement("DIR-03")
+@pytest.mark.requirement("YN-12")
 async def test_in_yunnan_an_authority_s_own_entry_is_decided_one_level_up(catalog: Catalog) -> None:
     await furnish(catalog, gaj="data_authority")
     await activate(catalog, "yunnan")
@@ -224,6 +229,7 @@ async def test_a_round_keeps_the_law_that_it_began_under(catalog: Catalog) -> No
 
 
 @pytest.mark.requirement("DIR-16")
+@pytest.mark.requirement("CD-08", "DQ-07-08", "YN-19-20", "ZB-11", "NAT-19")
 async def test_a_department_is_told_what_others_already_provide(catalog: Catalog) -> None:
     await furnish(catalog)
     items = [
@@ -266,6 +272,7 @@ async def test_while_a_change_is_reviewed_the_old_version_stays_live(catalog: Ca
 
 
 @pytest.mark.requirement("DIR-08")
+@pytest.mark.requirement("CD-28")
 async def test_sharing_less_is_declared_flagged_and_told_to_those_who_use_it(catalog: Catalog) -> None:
     await furnish(catalog)
     wide = {"type": "unconditional", "content": "户籍", "scope": "全部", "purpose": "履职"}

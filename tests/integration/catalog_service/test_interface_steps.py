@@ -55,6 +55,7 @@ async def served(catalog: Catalog) -> list[str]:
 
 
 @pytest.mark.requirement("DIR-13")
+@pytest.mark.requirement("DQ-02", "B-02")
 async def test_a_department_s_version_comes_online_stage_by_stage(catalog: Catalog) -> None:
     await furnish(catalog)
     await catalog.put(f"/resources/{TEXT.code}", BODY)
@@ -94,6 +95,7 @@ GRANT = {"system": "zjj-housing", "interface": "gaj-household/v1", "purpose": "å
 
 
 @pytest.mark.requirement("DIR-14")
+@pytest.mark.requirement("JDZ-11")
 async def test_a_version_is_mounted_to_a_published_and_described_entry(catalog: Catalog) -> None:
     await furnish(catalog)
     await activate(catalog, "jingdezhen")
@@ -112,6 +114,7 @@ async def test_a_version_is_mounted_to_a_published_and_described_entry(catalog: 
 
 
 @pytest.mark.requirement("DIR-14")
+@pytest.mark.requirement("NAT-27")
 async def test_users_of_a_version_that_ends_are_told_in_time_and_gateways_forget_it(catalog: Catalog) -> None:
     await furnish(catalog)
     await catalog.put(f"/resources/{TEXT.code}", BODY)

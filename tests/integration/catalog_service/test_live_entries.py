@@ -120,6 +120,7 @@ async def test_a_suspension_breaks_off_a_review_and_keeps_the_change(catalog: Ca
 
 # --- the end --------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("DIR-09")
+@pytest.mark.requirement("NAT-27")
 async def test_no_grant_is_alive_on_an_entry_that_was_withdrawn(catalog: Catalog) -> None:
     await furnish(catalog)
     await publish(catalog)
@@ -273,6 +274,7 @@ async def test_a_code_that_ends_like_an_address_is_still_a_code(catalog: Catalog
 
 # --- arrivals -------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("DIR-12")
+@pytest.mark.requirement("JDZ-06", "JDZ-18-19", "DQ-10")
 async def test_an_entry_says_when_data_last_came_and_whether_that_is_too_long_ago(catalog: Catalog) -> None:
     await furnish(catalog)
     await catalog.put(RESOURCE, {**BODY, "update_cycle": "每日", "published": "2026-01-01"})
@@ -322,6 +324,7 @@ async def update_clock(bench: Bench) -> tuple[str, str, str]:
 
 
 @pytest.mark.requirement("DIR-19")
+@pytest.mark.requirement("NAT-17")
 async def test_the_time_to_update_runs_from_the_day_of_the_change_and_is_extended_by_the_authority(
     bench: Bench,
 ) -> None:

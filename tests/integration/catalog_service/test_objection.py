@@ -39,6 +39,7 @@ async def filing(cases: Cases) -> dict[str, Any]:
 # --- objections -----------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("OBJ-01")
 @pytest.mark.requirement("OBJ-06")
+@pytest.mark.requirement("YN-27-2")
 async def test_an_objection_goes_up_to_the_government_and_the_entry_has_to_change(catalog: Catalog) -> None:
     """云南 27 ¶3."""
     cases = Cases(catalog)
@@ -134,6 +135,7 @@ async def grants_alive(catalog: Catalog) -> int:
 
 @pytest.mark.requirement("OBJ-04")
 @pytest.mark.requirement("OBJ-06")
+@pytest.mark.requirement("NAT-28")
 @pytest.mark.parametrize(
     ("profile", "steps"),
     [
@@ -199,6 +201,7 @@ async def test_only_a_refusal_is_disputed(catalog: Catalog) -> None:
 
 
 @pytest.mark.requirement("OBJ-04")
+@pytest.mark.requirement("NAT-28")
 async def test_between_a_county_and_the_city_the_authority_above_coordinates(catalog: Catalog) -> None:
     cases = Cases(catalog)
     await catalog.furnish()

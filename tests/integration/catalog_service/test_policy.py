@@ -44,6 +44,7 @@ async def test_the_setting_counts_at_the_first_start_alone(bench: Bench) -> None
 
 
 @pytest.mark.requirement("PRO-02")
+@pytest.mark.requirement("DQ-41-43")
 @pytest.mark.parametrize(
     ("profile", "on", "why"),
     [
@@ -68,6 +69,7 @@ async def test_what_is_not_in_force_by_its_own_words_needs_an_override(
 
 
 @pytest.mark.requirement("PRO-02")
+@pytest.mark.requirement("ZB-15")
 @pytest.mark.parametrize(
     ("profile", "on", "warnings"),
     [("zibo", "2026-02-13 10:00", 1), ("changde", "2027-06-01 10:00", 1), ("changde", "2026-02-13 10:00", 0)],
@@ -138,6 +140,7 @@ async def test_a_version_that_was_never_in_force_is_a_mistake_of_ours(bench: Ben
 
 
 @pytest.mark.requirement("PRO-03")
+@pytest.mark.requirement("NAT-02-03")
 async def test_the_floor_binds_government_alone(bench: Bench) -> None:
     await activate(bench, "yunnan", override=True)
     async with bench.database.connect() as tx:
@@ -241,6 +244,7 @@ async def watched(bench: Bench, *moments: str) -> list[tuple[str, dict[str, str]
 
 
 @pytest.mark.requirement("PRO-04")
+@pytest.mark.requirement("CD-29-31")
 async def test_an_expiring_profile_is_told_once_before_and_once_after(bench: Bench) -> None:
     await activate(bench, "changde")
     assert await watched(bench, "2027-05-25 23:59") == []

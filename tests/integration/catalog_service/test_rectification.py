@@ -36,6 +36,7 @@ def order(breach: str) -> dict[str, Any]:
 
 # --- rectification --------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("SUS-04")
+@pytest.mark.requirement("CD-28", "NAT-39-41")
 @pytest.mark.parametrize(("profile", "breach"), [("changde", "未履行安全职责"), ("national", "未按规定更新目录")])
 async def test_a_breach_is_put_right_in_time(catalog: Catalog, profile: str, breach: str) -> None:
     cases = Cases(catalog)
@@ -55,6 +56,7 @@ async def test_a_breach_is_put_right_in_time(catalog: Catalog, profile: str, bre
 
 
 @pytest.mark.requirement("SUS-05")
+@pytest.mark.requirement("JDZ-21", "YN-47")
 @pytest.mark.parametrize(
     ("profile", "breach", "circulates", "other"),
     [
@@ -92,6 +94,7 @@ async def test_a_breach_that_is_not_mended_is_made_known_and_goes_up(
 
 # --- the short ones -------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("REC-03")
+@pytest.mark.requirement("DQ-34", "YN-23")
 @pytest.mark.parametrize("event", ["seal", "destroy"])
 async def test_after_an_emergency_the_application_is_shut(catalog: Catalog, event: str) -> None:
     """德清 34, 云南 23."""
@@ -113,6 +116,7 @@ async def test_after_an_emergency_the_application_is_shut(catalog: Catalog, even
 
 
 @pytest.mark.requirement("REC-03")
+@pytest.mark.requirement("CD-23-25", "DQ-32-33", "DQ-36", "NAT-35-37")
 async def test_an_incident_is_contained_at_once_and_opened_again_when_it_is_over(catalog: Catalog) -> None:
     """德清 36, 常德 25. What somebody suspended before stays suspended."""
     cases = Cases(catalog)
@@ -132,6 +136,7 @@ async def test_an_incident_is_contained_at_once_and_opened_again_when_it_is_over
 
 
 @pytest.mark.requirement("REC-03")
+@pytest.mark.requirement("YN-45", "NAT-35-37")
 async def test_when_a_vendors_contract_ends_its_account_is_shut(bench: Bench) -> None:
     """云南 45: on the day, whether anybody looks or not."""
     at = Window(bench)
@@ -152,6 +157,7 @@ async def test_when_a_vendors_contract_ends_its_account_is_shut(bench: Bench) ->
 
 
 @pytest.mark.requirement("REC-04")
+@pytest.mark.requirement("CD-07", "YN-14")
 async def test_a_project_is_not_accepted_before_its_entries_are_published(catalog: Catalog) -> None:
     """常德 7, 云南 14."""
     cases = Cases(catalog)
@@ -173,6 +179,7 @@ async def test_a_project_is_not_accepted_before_its_entries_are_published(catalo
 
 
 @pytest.mark.requirement("REC-01")
+@pytest.mark.requirement("CD-23-25", "CD-26", "JDZ-07", "JDZ-16-1", "JDZ-18-19", "DQ-32-33", "ZB-05-06")
 async def test_what_is_kept_a_list_of_goes_its_way(catalog: Catalog) -> None:
     """Officers, assets, drills, log disposal: two people where the table asks for two."""
     cases = Cases(catalog)

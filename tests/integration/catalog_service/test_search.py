@@ -51,6 +51,7 @@ async def departments(catalog: Catalog) -> None:
 
 
 @pytest.mark.requirement("SRC-01")
+@pytest.mark.requirement("JDZ-08")
 async def test_an_entry_is_found_by_everything_that_is_said_of_it_and_by_its_sound(catalog: Catalog) -> None:
     await departments(catalog)
     item = {"name": "pension_status", "label": "养老保险状态", "type": "C", "name_en": "annuity"}

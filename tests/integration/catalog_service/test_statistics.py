@@ -11,6 +11,7 @@ from catalog_service.clocks.model import Subject
 from catalog_service.directory import flows as directory
 from catalog_service.directory.arrivals import report
 from catalog_service.directory.entry import Resource, Share
+from catalog_service.directory.freshness import is_stale
 from catalog_service.directory.model import Department, Interface
 from catalog_service.feed.model import Actor
 from catalog_service.grants.flows import give_grant
@@ -70,6 +71,7 @@ async def test_an_empty_catalog_has_figures_too(bench: Bench) -> None:
 
 
 @pytest.mark.requirement("STA-01")
+@pytest.mark.requirement("CD-27", "JDZ-20", "ZB-10-2", "B-14")
 async def test_coverage_counts_what_is_live_among_what_was_registered(catalog: Catalog) -> None:
     await furnish(catalog)
     await publish(catalog)
@@ -115,16 +117,28 @@ async def test_the_share_of_unconditional_entries_is_followed_month_by_month(ben
 
 
 @pytest.mark.requirement("STA-01")
+@pytest.mark.requirement("JDZ-20", "B-14")
 async def test_entries_whose_data_stay_away_are_named(bench: Bench) -> None:
     await town(bench)
-    cycles: list[tuple[int, Any]] = [(1, "每日"), (2, "每月"), (3, "每日"), (4, "实时")]
-    await register(bench, *(entry(n, update_cycle=cycle) for n, cycle in cycles))
+    cycles: list[tuple[int, Any]] = [(1, "每日"), (2, "每月"), (3, "每日"), (4, "实时"), (5, "每日")]
+    entries = {n: entry(n, update_cycle=cycle, published="2026-01-05") for n, cycle in cycles}
+    await register(bench, *entries.values())
     bench.clock.set("2026-01-20 09:00")
     async with bench.change(Actor("rsj-client", "rsj")) as change:
-        await report(change, entry(1).code, shanghai("2026-01-20 08:00"))
+        for n, when in ((1, "2026-01-20 08:00"), (5, "2026-01-18 08:00")):
+            await report(change, entry(n).code, shanghai(when))
     found = await figures(bench)
-    assert found.freshness.in_time == Rate(2, 3, 0.6667)
-    assert found.freshness.stale == [entry(3).code]
+    assert found.freshness.in_time == Rate(2, 4, 0.5)
+    assert found.freshness.stale == [entry(3).code, entry(5).code]
+    for when in ("2026-01-06 12:47", "2026-01-06 12:49", "2026-02-11 12:47", "2026-02-11 12:49", "2026-01-21 12:49"):
+        bench.clock.set(when)
+        arrived = {1: shanghai("2026-01-20 08:00"), 5: shanghai("2026-01-18 08:00")}
+        plain = [
+            one.code
+            for n, one in entries.items()
+            if is_stale(one.update_cycle, arrived.get(n), one.published, bench.clock.now())
+        ]
+        assert (await figures(bench)).freshness.stale == plain
 
 
 # --- time limits ----------------------------------------------------------------------------------------------------
@@ -139,6 +153,7 @@ async def ended(bench: Bench, case: str, key: str, begun: str, end: str, *, resp
 
 
 @pytest.mark.requirement("STA-01")
+@pytest.mark.requirement("CD-27", "JDZ-20", "B-14")
 async def test_limits_are_judged_in_the_time_in_which_they_fall_due(bench: Bench) -> None:
     """10 working days from Friday, 13 February 2026 end on 5 March; from 3 March on 17 March."""
     await ended(bench, "a", REPLY, "2026-02-13 10:00", "2026-03-05 23:00")
@@ -167,6 +182,7 @@ async def test_limits_are_judged_in_the_time_in_which_they_fall_due(bench: Bench
 
 
 @pytest.mark.requirement("STA-01")
+@pytest.mark.requirement("CD-27", "B-14")
 async def test_refusals_are_counted_by_their_grounds(catalog: Catalog) -> None:
     await catalog.furnish()
     cases = Cases(catalog)

@@ -24,6 +24,7 @@ async def assessed(at: Window, right: str) -> Case:
 
 @pytest.mark.requirement("CMP-05")
 @pytest.mark.requirement("CMP-07")
+@pytest.mark.requirement("YN-24")
 @pytest.mark.parametrize("profile", ["national", "yunnan"])
 async def test_a_person_sees_their_data(bench: Bench, profile: str) -> None:
     at = Window(bench)
@@ -43,6 +44,7 @@ async def test_a_person_sees_their_data(bench: Bench, profile: str) -> None:
 
 
 @pytest.mark.requirement("CMP-07")
+@pytest.mark.requirement("YN-24")
 @pytest.mark.parametrize(
     ("right", "proof", "spread"),
     [("correct", DIGESTS, ["jtj/officer"]), ("delete", {"before_digest": "a" * 64}, ["jtj/officer"]), ("copy", {}, [])],

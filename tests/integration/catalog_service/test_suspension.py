@@ -25,6 +25,7 @@ async def standings(catalog: Catalog, thing: str) -> list[str]:
 
 @pytest.mark.requirement("SUS-01")
 @pytest.mark.requirement("SUS-06")
+@pytest.mark.requirement("JDZ-13", "YN-48", "NAT-27")
 @pytest.mark.parametrize("profile", ["national", "yunnan"])
 async def test_a_provider_suspends_has_it_put_right_and_restores(catalog: Catalog, profile: str) -> None:
     cases = Cases(catalog)
@@ -56,6 +57,7 @@ async def test_a_provider_suspends_has_it_put_right_and_restores(catalog: Catalo
 
 @pytest.mark.requirement("SUS-02")
 @pytest.mark.requirement("SUS-06")
+@pytest.mark.requirement("DQ-14-2", "DQ-39", "NAT-27")
 @pytest.mark.parametrize(("profile", "on_record"), [("national", False), ("deqing", True)])
 async def test_who_mends_nothing_loses_it_for_good(catalog: Catalog, profile: str, on_record: bool) -> None:
     cases = Cases(catalog)

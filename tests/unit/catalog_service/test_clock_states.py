@@ -40,6 +40,7 @@ def after(state: str, event: str, holds: set[str]) -> str | None:
 
 
 @pytest.mark.requirement("CLK-02")
+@pytest.mark.requirement("B-16")
 @pytest.mark.parametrize("state", [START, *CLOCK.states])
 @pytest.mark.parametrize("event", CLOCK.events)
 def test_every_state_meets_every_event(state: str, event: str) -> None:

@@ -60,6 +60,7 @@ def expected(*, at_provider: bool) -> Matrix:
 
 
 @pytest.mark.requirement("CMP-01")
+@pytest.mark.requirement("B-09")
 def test_every_state_meets_every_role() -> None:
     assert walk(MACHINE, ["went_to_authority"]) == expected(at_provider=False)
     assert walk(MACHINE, ["went_to_provider"]) == expected(at_provider=True)

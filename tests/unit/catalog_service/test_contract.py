@@ -229,6 +229,7 @@ def test_personal_information_decides_how_long_records_are_kept() -> None:
 
 
 @pytest.mark.requirement("CAT-13")
+@pytest.mark.requirement("NAT-14-15")
 @pytest.mark.parametrize(
     ("share", "where"),
     [

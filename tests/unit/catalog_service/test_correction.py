@@ -70,6 +70,7 @@ DIGESTS = Evidence(before_digest="a" * 64, after_digest="b" * 64)
 
 
 @pytest.mark.requirement("COR-01")
+@pytest.mark.requirement("B-05")
 def test_every_state_meets_every_role() -> None:
     assert walk(MACHINE) == EXPECTED
     assert walk(MACHINE, ["was_asked"]) == EXPECTED
@@ -84,6 +85,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("COR-02")
+@pytest.mark.requirement("B-05")
 @pytest.mark.parametrize(
     ("event", "role", "target", "starts"),
     [

@@ -49,6 +49,7 @@ ENTRY = Resource(
 
 
 @pytest.mark.requirement("DMD-02")
+@pytest.mark.requirement("B-04")
 def test_every_state_meets_every_role() -> None:
     assert walk(MACHINE) == EXPECTED
     assert walk(MACHINE, ()) == EXPECTED
@@ -62,6 +63,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("DMD-01")
+@pytest.mark.requirement("YN-28")
 @pytest.mark.parametrize(
     ("profile", "provider", "first"),
     [
@@ -98,6 +100,7 @@ def test_a_legal_ground_of_an_allowed_rank_will_do(profile: str, rank: str) -> N
 
 
 @pytest.mark.requirement("DMD-04")
+@pytest.mark.requirement("CD-12")
 def test_no_demand_is_turned_down_without_a_reason() -> None:
     for event in ("refuse", "cannot_meet", "not_source"):
         at = situation("changde", state="replying", evidence=Evidence(note="no"))

@@ -41,6 +41,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("OBJ-04")
+@pytest.mark.requirement("B-08")
 def test_who_may_do_what_in_which_state() -> None:
     with_side = ["escalate", "withdraw"]
     assert walk(KIND.machine, {"stays_on_a_level", "crosses_levels", "government_decides"}) == {

@@ -19,6 +19,7 @@ REVIEW = {PV: ["suspend"], AU: ["return", "reject", "pass", "suspend"]}
 
 
 @pytest.mark.requirement("DIR-01")
+@pytest.mark.requirement("B-01")
 def test_every_role_does_in_every_state_what_the_table_says_and_nothing_else() -> None:
     assert walk(MACHINE) == {
         START: {PV: ["create"]},
@@ -80,6 +81,7 @@ def without(*guards: str) -> Any:
 
 
 @pytest.mark.requirement("DIR-03")
+@pytest.mark.requirement("CD-04", "DQ-09", "DQ-41-43", "YN-12", "ZB-02", "ZB-10-2", "NAT-16")
 @pytest.mark.parametrize(
     ("profile", "government", "published_by"),
     [
@@ -110,6 +112,7 @@ def test_the_last_word_is_the_department_s_or_the_authority_s(
 
 
 @pytest.mark.requirement("DIR-03")
+@pytest.mark.requirement("YN-12")
 @pytest.mark.parametrize("profile", ["national", "changde", "zibo", "yunnan"])
 def test_an_authority_s_own_catalog_goes_one_level_up_in_yunnan(profile: str) -> None:
     passed = taken("pass", "authority_review", Role.AUTHORITY, situation(profile, kind="data_authority"))

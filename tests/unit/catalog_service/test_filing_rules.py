@@ -67,6 +67,7 @@ def tried(at: Situation, event: str, state: str, role: Role, rules: Rules[Situat
 
 
 @pytest.mark.requirement("DIR-05")
+@pytest.mark.requirement("ZB-09", "ZB-13")
 @pytest.mark.parametrize("guard", sorted(GUARDS))
 def test_every_guard_refuses_by_itself_and_says_by_which_article(guard: str) -> None:
     event, state, role, at, code = trial(guard)
@@ -128,7 +129,7 @@ NATIONAL = {
 }  # fmt: skip
 LOCAL = {
     "national": NATIONAL,
-    "changde": {"share/reason", "share/condition"},
+    "changde": {"data_class", "share/reason", "share/condition"},
     "jingdezhen": {"share/condition"},
     "deqing": {"items", "data_subject", "share/reason", "share/condition"},
     "yunnan": {
@@ -141,6 +142,9 @@ LOCAL = {
 
 
 @pytest.mark.requirement("DIR-06")
+@pytest.mark.requirement(
+    "CD-09", "JDZ-09", "DQ-09", "DQ-13", "YN-13-1", "YN-26-27-1", "ZB-08", "ZB-10-1", "NAT-13", "NAT-14-15"
+)
 @pytest.mark.parametrize("government", [True, False])
 @pytest.mark.parametrize("profile", PROFILES)
 @pytest.mark.parametrize("path", sorted(MISSING))
@@ -160,6 +164,7 @@ def test_a_missing_field_is_named_with_the_article_that_asks_for_it(path: str, p
 
 
 @pytest.mark.requirement("DIR-06")
+@pytest.mark.requirement("YN-31-34")
 def test_what_is_opened_states_what_opening_asks_for() -> None:
     at = situation("yunnan", government=False, text=changed(open="unconditional", items=[]))
     with pytest.raises(Refusal) as refused:
@@ -175,6 +180,7 @@ def test_a_word_that_nobody_knows_blocks_and_breaks_nothing() -> None:
 
 # --- legal grounds --------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("DIR-07")
+@pytest.mark.requirement("CD-09", "JDZ-09", "DQ-13", "YN-26-27-1", "NAT-14-15")
 @pytest.mark.parametrize(
     ("profile", "government", "share_type", "basis", "outcome"),
     [
@@ -229,6 +235,7 @@ def test_nothing_is_not_shared_without_reason_and_ground_even_where_the_place_is
 
 # --- sharing less ---------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("DIR-08")
+@pytest.mark.requirement("DQ-21-22")
 @pytest.mark.parametrize(
     ("profile", "live", "text", "declared"),
     [
@@ -254,6 +261,7 @@ def test_sharing_less_than_before_is_declared(profile: str, live: Any, text: Any
 
 
 @pytest.mark.requirement("DIR-08")
+@pytest.mark.requirement("DQ-21-22")
 @pytest.mark.parametrize(
     ("profile", "government", "needs_number"),
     [("deqing", False, True), ("national", True, True), ("jingdezhen", True, True), ("jingdezhen", False, False)],

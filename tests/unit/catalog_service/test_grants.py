@@ -193,9 +193,10 @@ def test_a_renewal_counts_from_the_old_end_or_from_now(old_end: str, new_end: st
 
 
 @pytest.mark.requirement("APP-13")
-def test_a_grant_without_an_end_is_not_renewed() -> None:
+@pytest.mark.parametrize("not_after", [0, 2**40])
+def test_a_grant_without_an_end_is_not_renewed(not_after: int) -> None:
     with pytest.raises(Refusal) as refused:
-        renewed(GRANT, 12, NOON)
+        renewed(msgspec.structs.replace(GRANT, not_after=not_after), 12, NOON)
     assert refused.value.code is codes.CONFLICT
 
 

@@ -54,6 +54,7 @@ def tried(at: Situation, event: str, stage: str, rules: Rules[Situation] = RULES
 
 
 @pytest.mark.requirement("DIR-13")
+@pytest.mark.requirement("B-02")
 def test_every_role_does_in_every_stage_what_the_table_says_and_nothing_else() -> None:
     assert walk(MACHINE) == {
         "registered": {PV: ["test"]},
@@ -137,6 +138,7 @@ def test_gateways_hear_of_a_version_from_online_to_deprecated() -> None:
 
 # --- samples --------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("DIR-14")
+@pytest.mark.requirement("DQ-02")
 @pytest.mark.parametrize(
     ("sample", "wrong"),
     [

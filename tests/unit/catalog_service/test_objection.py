@@ -46,6 +46,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("OBJ-01")
+@pytest.mark.requirement("YN-27-2", "B-07")
 def test_an_institution_against_an_institution() -> None:
     assert walk(KIND.machine, {"authority_mediates", "government_decides"}) == {
         "": {"requester": ["raise"], "authority": ["raise"]},
@@ -61,6 +62,7 @@ def test_an_institution_against_an_institution() -> None:
 
 
 @pytest.mark.requirement("OBJ-01")
+@pytest.mark.requirement("YN-27-2", "B-07")
 def test_the_authority_against_an_institution_goes_to_the_government() -> None:
     found = walk(KIND.machine, {"authority_objects", "government_decides"})
     assert found["raised"]["authority"] == ["escalate", "withdraw"]

@@ -39,6 +39,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("SUS-04")
+@pytest.mark.requirement("NAT-39-41", "B-12")
 def test_who_may_do_what_in_which_state() -> None:
     reporting = {role: ["report"] for role in CONCERNED}
     assert walk(KIND.machine, {"authority_circulates"}) == {
@@ -62,6 +63,7 @@ def test_who_may_do_what_in_which_state() -> None:
 
 
 @pytest.mark.requirement("SUS-05")
+@pytest.mark.requirement("JDZ-21", "YN-47")
 @pytest.mark.parametrize(
     ("profile", "role"),
     [
@@ -108,6 +110,7 @@ def test_every_guard_matters(guard: str) -> None:
 
 
 @pytest.mark.requirement("SUS-05")
+@pytest.mark.requirement("CD-28", "JDZ-21")
 @pytest.mark.parametrize(
     ("profile", "breach"),
     [("changde", "擅自缩小无条件共享范围"), ("jingdezhen", "超目的使用"), ("national", "无正当理由终止共享服务")],

@@ -81,6 +81,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("APP-13")
+@pytest.mark.requirement("B-03")
 def test_every_state_by_every_role() -> None:
     assert ever(MACHINE) == {
         "": {"requester": ["apply"]},

@@ -99,6 +99,7 @@ OTHER_HANDS = {
 
 
 @pytest.mark.requirement("REC-01")
+@pytest.mark.requirement("B-13", "B-15")
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_the_table_is_sound_and_each_step_is_for_those_it_names(name: str) -> None:
     kind = KINDS[name]
@@ -138,6 +139,7 @@ def test_every_guard_matters(name: str, guard: str) -> None:
 
 
 @pytest.mark.requirement("REC-02")
+@pytest.mark.requirement("JDZ-16-3")
 @pytest.mark.parametrize(
     ("retention", "before", "refused"),
     [

@@ -37,6 +37,7 @@ ENTRY = Resource(code="2039900100003/000001", name="参保", provider="rsj", sum
 
 
 @pytest.mark.requirement("CMP-06")
+@pytest.mark.requirement("B-06")
 def test_every_state_meets_every_role() -> None:
     assert walk(MACHINE) == EXPECTED
     assert walk(MACHINE, ()) == EXPECTED
@@ -51,6 +52,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("CMP-07")
+@pytest.mark.requirement("YN-24")
 @pytest.mark.parametrize(
     ("right", "needed", "spread"),
     [

@@ -38,6 +38,7 @@ def test_the_table_is_sound() -> None:
 
 
 @pytest.mark.requirement("SUS-01")
+@pytest.mark.requirement("B-11")
 def test_who_may_do_what_in_which_state() -> None:
     suspenders = ("provider", "provider-head", "authority")
     assert walk(KIND.machine, set()) == {
@@ -132,6 +133,7 @@ def test_a_permission_ends_when_nothing_is_mended(until: str, result: str, repor
 
 
 @pytest.mark.requirement("SUS-03")
+@pytest.mark.requirement("DQ-39", "YN-48")
 @pytest.mark.parametrize(
     ("profile", "government", "at_once", "on_record"),
     [

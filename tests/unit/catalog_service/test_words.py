@@ -47,10 +47,8 @@ def test_an_entry_is_found_by_its_own_name(name: str) -> None:
 
 @pytest.mark.requirement("SRC-01")
 @given(NAMES, NAMES)
-def test_a_phrase_asks_for_more_than_its_words(first: str, second: str) -> None:
-    assert all(words(f"{first}{second}").issuperset(way) for term in terms_of(f'"{first}{second}"') for way in term)
-    apart = words(first, second)
-    assert found(f"{first} {second}", apart)
+def test_terms_are_found_wherever_they_stand(first: str, second: str) -> None:
+    assert found(f"{second} {first}", words(first, second))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +78,9 @@ def test_what_is_found_by_what(question: str, text: str, is_found: bool) -> None
     assert found(question, words(text)) is is_found
 
 
-@pytest.mark.parametrize("name", ["社保", "西安市", "方案", "女职工", "重庆市绿化", "社会保险参保", "不动产登记", "恩施"])
+@pytest.mark.parametrize(
+    "name", ["社保", "西安市", "方案", "女职工", "重庆市绿化", "社会保险参保", "不动产登记", "恩施"]
+)
 @pytest.mark.requirement("SRC-01")
 def test_pinyin_finds_the_name_whole_and_by_initials(name: str) -> None:
     syllables = lazy_pinyin(name)

@@ -163,6 +163,7 @@ def test_a_lone_scalar_does_not_leave(body: str, fields: list[str]) -> None:
 
 
 @pytest.mark.requirement("EXC-03")
+@pytest.mark.requirement("JDZ-14-15", "JDZ-16-2")
 @pytest.mark.parametrize(
     ("body", "fields", "masks", "expected"),
     [

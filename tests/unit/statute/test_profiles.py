@@ -232,6 +232,7 @@ def test_a_version_is_given_or_follows_from_the_bytes() -> None:
 
 
 @pytest.mark.requirement("POL-13")
+@pytest.mark.requirement("CD-29-31", "DQ-41-43")
 @pytest.mark.parametrize(
     ("profile", "on", "reason"),
     [

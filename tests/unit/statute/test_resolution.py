@@ -54,6 +54,7 @@ def test_the_table_has_every_cell() -> None:
 
 
 @pytest.mark.requirement("POL-01")
+@pytest.mark.requirement("JDZ-10-2", "YN-22-1", "YN-29-2", "NAT-21", "NAT-22", "NAT-26")
 @pytest.mark.parametrize(("key", "profile", "cell"), CELLS)
 def test_the_time_that_applies(key: str, profile: str, cell: str) -> None:
     clock = law(profile).clock(key)
@@ -122,6 +123,7 @@ def test_the_stricter_of_two(local: str, floor: str, applies: str) -> None:
 
 
 @pytest.mark.requirement("POL-04")
+@pytest.mark.requirement("NAT-02-03")
 def test_the_floor_does_not_bind_those_who_are_no_government_department() -> None:
     """A hospital or a water company: local law or the platform, never the national regulation (its art.2)."""
     for profile in sorted(set(PROFILES) - {"national"}):
@@ -174,6 +176,7 @@ def test_an_extension_may_need_a_reason() -> None:
 
 
 @pytest.mark.requirement("POL-06")
+@pytest.mark.requirement("ZB-15")
 def test_what_could_not_be_read_falls_through_and_is_said() -> None:
     for key in ("share.conditional.reply", "share.refusal", "open.reply", "share.refusal.legal_basis"):
         assert law("zibo").unread(key)
@@ -310,6 +313,7 @@ def test_a_reason_that_higher_law_demands_cannot_be_waived() -> None:
 
 
 @pytest.mark.requirement("POL-09")
+@pytest.mark.requirement("DQ-13")
 @pytest.mark.parametrize(
     ("profile", "path", "words"),
     [

@@ -1,5 +1,6 @@
 """What each program is told, and what it is not."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -50,17 +51,22 @@ def test_a_persons_own_setting_reaches_its_service_alone_and_never_replaces_the_
 ) -> None:
     monkeypatch.setenv("TONGDAO_GATEWAY_LOG_LEVEL", "DEBUG")
     monkeypatch.setenv("TONGDAO_GATEWAY_PORT", "1")
+    monkeypatch.setenv("TONGDAO_CATALOG_PROFILE", "changde")
     told = {service.name: environment(service, settings(plan, service.name)) for service in SERVICES}
-    gateway, identity = told["gateway"], told["identity"]
+    gateway, identity, catalog = told["gateway"], told["identity"], told["catalog-service"]
     assert gateway["TONGDAO_GATEWAY_LOG_LEVEL"] == "DEBUG"
+    assert catalog["TONGDAO_CATALOG_PROFILE"] == "changde"
     assert gateway["TONGDAO_GATEWAY_PORT"] == str(plan.ports["gateway"])
     assert not [name for name in identity if name.startswith("TONGDAO_GATEWAY_")]
 
 
 @pytest.mark.requirement("CLI-06")
-def test_only_the_exchange_of_this_command_may_reach_loopback(plan: Plan) -> None:
+def test_only_exchange_and_catalog_of_this_command_may_reach_loopback_and_no_service_of_ours(plan: Plan) -> None:
     told = {service.name: settings(plan, service.name) for service in SERVICES}
-    assert [name for name, own in told.items() if "allow_loopback" in own] == ["exchange-service"]
+    reaching = [own for own in told.values() if "allow_loopback" in own]
+    assert [name for name, own in told.items() if own in reaching] == ["catalog-service", "exchange-service"]
+    ours = sorted(port for name, port in plan.ports.items() if name != SAMPLE.name)
+    assert [json.loads(str(own["forbidden_ports"])) for own in reaching] == [ours, ours]
 
 
 def test_everything_listens_on_loopback(plan: Plan) -> None:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog_service.cases import store
-from catalog_service.cases.flows import HERE, Desk, Named, act, hold_case, open_case
+from catalog_service.cases.flows import Desk, Named, act, hold_case, open_case
 from catalog_service.cases.model import Case, Evidence
 from catalog_service.cases.permissions import may_see
 from catalog_service.directory import store as directory
 from catalog_service.directory.contract import invalid
 from catalog_service.feed.flows import Change
 from runtime.errors import Refusal
+from statute.calendar import SHANGHAI
 from wire import codes
 
 MOST = 200
@@ -32,7 +33,7 @@ async def apply_for_all(
     if len(systems) * len(items) > MOST:
         raise invalid(("items", f"at most {MOST} applications at once"))
     await _hold(change, systems, [item.interface for item in items])
-    number = f"PL-{change.at.astimezone(HERE).year}-{await store.next_number(change.tx):06d}"
+    number = f"PL-{change.at.astimezone(SHANGHAI).year}-{await store.next_number(change.tx):06d}"
     made = []
     for n, item in enumerate(items):
         for system in systems:

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,10 +31,9 @@ from catalog_service.notices.model import Address, Subject
 from catalog_service.policy.flows import Lawbook
 from runtime.errors import Refusal
 from runtime.ids import uuid7
+from statute.calendar import SHANGHAI
 from statute.model import CLOCK_KEYS
 from wire import codes, scopes
-
-HERE = ZoneInfo("Asia/Shanghai")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +210,7 @@ async def _blank(
     government = all(side.is_government for side in sides if side)
     law = await desk.lawbook.law(change.tx, government=government)
     calendar = await desk.lawbook.calendar(change.tx)
-    year = change.at.astimezone(HERE).year
+    year = change.at.astimezone(SHANGHAI).year
     requester, provider = (side.id if side else "" for side in sides)
     return Case(
         id=str(uuid7()), number=f"{kind.letters}-{year}-{await store.next_number(change.tx):06d}",
@@ -279,7 +277,7 @@ def _day(text: str, at: datetime) -> date | None:
         day = date.fromisoformat(text)
     except ValueError:
         raise invalid(("until", "a date such as 2026-10-31")) from None
-    if day < at.astimezone(HERE).date():
+    if day < at.astimezone(SHANGHAI).date():
         raise invalid(("until", "lies in the past"))
     return day
 

@@ -23,5 +23,5 @@ def roles_in(case: Case, actor: Actor) -> frozenset[Role]:
 
 
 def sees_maker(case: Case, actor: Actor) -> bool:
-    """Where a kind hides who opened it (常德 22, 国务院令第809号 37): they themselves, and those who oversee."""
+    """Where a kind hides who opened it (国务院令第809号 37 ¶1): they themselves, and those who oversee."""
     return actor.client == case.maker or bool(actor.offices & OVERSEERS)

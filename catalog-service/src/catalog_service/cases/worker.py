@@ -10,7 +10,7 @@ import msgspec
 import structlog
 
 from catalog_service.cases import store
-from catalog_service.cases.flows import HERE, Desk, fire
+from catalog_service.cases.flows import Desk, fire
 from catalog_service.cases.model import Evidence
 from catalog_service.feed import store as feed
 from catalog_service.feed.flows import Change, Journal
@@ -18,6 +18,7 @@ from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.grants.store import take_ending_grants
 from catalog_service.notices.flows import notify
 from catalog_service.notices.model import Address, Subject
+from statute.calendar import SHANGHAI
 from wire import scopes
 from wire.catalog import Grant
 
@@ -94,7 +95,7 @@ class Worker:
     async def _tell(self, change: Change, grant: Grant, days: int) -> None:
         facts = {
             "grant": grant.id, "system": grant.system, "interface": grant.interface, "days": str(days),
-            "ends": datetime.fromtimestamp(grant.not_after, HERE).strftime("%Y-%m-%d %H:%M"),
+            "ends": datetime.fromtimestamp(grant.not_after, SHANGHAI).strftime("%Y-%m-%d %H:%M"),
         }  # fmt: skip
         to, about = [Address(grant.department, scopes.OFFICER)], Subject("grant", grant.id)
         key = f"grant/{grant.id}/{grant.not_after}/{days}"

@@ -3,7 +3,7 @@
 The live entry is a `Resource`; a filing is the work on it: one per code, with its own text. While a change is worked on
 or reviewed, the old text stays live. Who has taken a submission up reviews it: `submitted` becomes `authority_review`,
 and both can be decided, so that taking up is a courtesy and no hurdle. That a time limit passed is told by the clock.
-Source: 国务院令第809号 13-17, 27; 常德 4, 9, 28; 德清 9, 22; 云南 12, 13; 淄博 10.
+Source: 国务院令第809号 13-17, 27, 35; 常德 4, 9, 25, 28; 德清 9, 22; 云南 12, 13; 淄博 10.
 """
 
 from collections.abc import Mapping, Sequence
@@ -100,7 +100,7 @@ _SUBSCRIBERS = Role.REQUESTER
 """In this machine the requesters are those who hold a grant on the entry; they are told, and do nothing."""
 _WITH_AUTHORITY = ("submitted", "authority_review")
 _COMPILED, _REVIEWED, _ABOVE = "国务院令第809号 13", "国务院令第809号 16, 云南 12, 淄博 10", "云南 12"
-_UPDATED, _STOPPED = "国务院令第809号 17, 云南 13, 淄博 10", "国务院令第809号 27, 常德 22"
+_UPDATED, _STOPPED = "国务院令第809号 17, 云南 13, 淄博 10", "国务院令第809号 35, 常德 25"
 _COMPLETE = (
     "not_secret", "fields_complete", "assessed", "grounded", "aggregation_grounded", "no_added_conditions",
     "duplicates_seen",

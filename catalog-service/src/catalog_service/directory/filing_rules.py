@@ -76,11 +76,19 @@ def _not_secret(s: Situation) -> None:
 def _fields_complete(s: Situation) -> None:
     """What the place asks for, of government bodies also the decree (国务院令第809号 13, 德清 9, 云南 13, 淄博 10)."""
     text = s.filing.text
-    missing = _asked(s.law.value("catalog.fields_required"), text)
+    missing = _asked(s.law.value("catalog.fields_required"), text) + _unclassed(s)
     if text.open != "none":
         missing += _asked(s.law.value("catalog.open_fields_required"), text)
     if missing:
         raise _incomplete(missing, f"{s.filing.code} lacks {len(missing)} of the fields asked for")
+
+
+def _unclassed(s: Situation) -> list[tuple[str, str, str]]:
+    """基础数据, 主题数据 or 业务数据, where the place knows such classes (常德 5)."""
+    known = s.law.value("catalog.data_classes")
+    if not isinstance(known.value, list) or s.filing.text.data_class in known.value:
+        return []
+    return [("data_class", f"one of {', '.join(known.value)}", known.cite)]
 
 
 def _assessed(s: Situation) -> None:
@@ -164,7 +172,10 @@ def _narrowing_declared(s: Situation) -> None:
 
 
 def _downgrade_filed(s: Situation) -> None:
-    """Sharing or opening less is filed with the authority where the law says so (德清 22, 国务院令第809号 27)."""
+    """Less is filed with the authority where the law says so: of a service (国务院令第809号 27), of opening (德清 22).
+
+    Where only the second is said, sharing less is filed all the same.
+    """
     opening, service = s.law.value("open.downgrade.file_with_authority"), s.law.value("share.service_change.procedure")
     filed = service.value if isinstance(service.value, list) else []
     article = opening.cite if opening.value else service.cite if "file_with_authority" in filed else ""

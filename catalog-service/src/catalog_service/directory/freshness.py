@@ -1,7 +1,7 @@
 """Whether data still arrive as often as their entry promises (更新周期). Pure.
 
 An entry is stale when nothing arrived for a cycle and a fifth of one; the fifth is the platform's patience, no law's.
-Source: 国务院令第809号 26, 38 (及时性); 德清 10; 景德镇 18.
+Source: 国务院令第809号 38 (及时性); 德清 10; 景德镇 18.
 """
 
 from collections.abc import Mapping

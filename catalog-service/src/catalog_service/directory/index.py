@@ -6,6 +6,7 @@ stays cheap. `search` asks by title (code, names, provider) and by everything, `
 
 from collections.abc import Mapping
 from functools import cache
+from itertools import product
 from typing import Any, get_args
 
 import msgspec
@@ -18,11 +19,13 @@ from catalog_service.directory.entry import Cycle, Item, Resource, ShareType
 from catalog_service.directory.model import Department
 
 BATCH = 200
+MOST_WORDS = 50_000
+"""An entry of two thousand items has fewer; without an end, one of nonsense could keep the index busy for minutes."""
 resource_search = Table(
     "resource_search",
     MetaData(schema="catalog"),
     Column("code", Text, primary_key=True),
-    *(Column(name, Text, nullable=False) for name in ("department", "provider_name", "topic")),
+    *(Column(name, Text, nullable=False) for name in ("department", "provider_name", "topic", "published")),
     *(Column(name, SmallInteger, nullable=False) for name in ("shelf", "length", "edition")),
     *(Column(name, ARRAY(Text), nullable=False) for name in ("title", "everything", "telling")),
 )
@@ -67,16 +70,25 @@ def on_shelf(shelf: int) -> Mapping[str, str | int]:
     return {name: known[digit] if digit != _ELSEWHERE else "" for (name, known), digit in pairs}
 
 
+def shelves_with(chosen: Mapping[str, str | int]) -> list[int]:
+    """All places where things with these attributes stand, whatever the others."""
+    values = [[chosen[name]] if name in chosen else [*known, ""] for name, known in SHELF.items()]
+    return [shelf_of(*combination) for combination in product(*values)]
+
+
 def row_of(entry: Resource, provider_name: str) -> dict[str, Any]:
     """The row of an entry. Pure."""
     names = (entry.name, entry.alias, provider_name)
     title = words.words(entry.code, entry.provider, entry.name_en, *names) | words.sounds(*names)
     labels = [text for item in entry.items for text in (item.label, item.name, item.name_en)]
-    everything = title | words.words(entry.summary, entry.topic, entry.data_class, entry.data_subject, *labels)
+    everything = set(title)
+    for text in (entry.summary, entry.topic, entry.data_class, entry.data_subject, *labels):
+        if len(everything) < MOST_WORDS:
+            everything |= words.words(text)
     return {
         "code": entry.code, "department": entry.provider, "provider_name": provider_name, "topic": entry.topic,
         "shelf": shelf_of(entry.share.type, entry.security_level, entry.update_cycle, entry.format),
-        "length": len(entry.name), "edition": words.EDITION,
+        "published": entry.published, "length": len(entry.name), "edition": words.EDITION,
         "title": sorted(title), "everything": sorted(everything), "telling": sorted(telling_items(entry.items)),
     }  # fmt: skip
 
@@ -86,7 +98,8 @@ async def keep_words(tx: AsyncConnection, entry: Resource) -> None:
     if entry.state.standing == "revoked":
         await tx.execute(delete(resource_search).where(resource_search.c.code == entry.code))
         return
-    provider = (await tx.execute(select(_department.c.entry).where(_department.c.id == entry.provider))).scalar_one()
+    named = select(_department.c.entry).where(_department.c.id == entry.provider)
+    provider = (await tx.execute(named.with_for_update(read=True))).scalar_one()  # nobody renames it meanwhile
     await _keep(tx, row_of(entry, msgspec.json.decode(provider, type=Department).name))
 
 
@@ -121,8 +134,9 @@ async def catch_up(database: AsyncEngine) -> int:
 
 
 async def _behind(tx: AsyncConnection, after: str) -> list[Resource]:
-    """The next of them, held so that nobody changes them meanwhile."""
+    """The next of them, held so that nobody changes them meanwhile; whoever is changing one writes its words."""
     known = select(resource_search.c.code).where(resource_search.c.edition == words.EDITION)
     wanted = select(_resource.c.entry).where(_resource.c.code > after, _resource.c.code.not_in(known))
-    rows = await tx.execute(wanted.order_by(_resource.c.code).limit(BATCH).with_for_update(read=True, of=_resource))
+    held = wanted.order_by(_resource.c.code).limit(BATCH).with_for_update(read=True, skip_locked=True)
+    rows = await tx.execute(held)
     return [msgspec.json.decode(entry, type=Resource) for entry in rows.scalars()]

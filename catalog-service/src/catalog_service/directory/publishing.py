@@ -36,7 +36,7 @@ async def make_live(
 
 
 async def move_entry(change: Change, live: Resource, act: Act, reason: str) -> tuple[Resource, list[Interface]]:
-    """The entry in its next standing; all its interfaces stand as it does (国务院令第809号 27, 常德 22)."""
+    """The entry in its next standing; all its interfaces stand as it does (国务院令第809号 27, 35; 常德 25)."""
     moved = model.move(live, act, change.actor.department, reason, change.at)
     await store.keep_resource(change.tx, moved)
     await change.tell(f"resource.{DONE[act]}", moved, resource=moved.code, provider=moved.provider, reason=reason)

@@ -9,7 +9,6 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import product
 from typing import Literal
 
 import msgspec
@@ -18,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog_service.directory import store
 from catalog_service.directory.entry import Resource
-from catalog_service.directory.index import SHELF, on_shelf, shelf_of
+from catalog_service.directory.index import SHELF, on_shelf, shelves_with
 from catalog_service.directory.index import resource_search as found
 from catalog_service.directory.words import Term
 from wire.catalog import Department
@@ -153,8 +152,7 @@ def _chosen(question: Question) -> list[ColumnElement[bool]]:
     shelved = {facet: value for facet, value in question.chosen.items() if facet in SHELF}
     others = [found.c[facet] == value for facet, value in question.chosen.items() if facet not in SHELF]
     if shelved:
-        wanted = [[shelved[facet]] if facet in shelved else known for facet, known in SHELF.items()]
-        others.append(found.c.shelf.in_([shelf_of(*values) for values in product(*wanted)]))
+        others.append(found.c.shelf.in_(shelves_with(shelved)))
     return others
 
 

@@ -7,7 +7,6 @@ import calendar
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -15,12 +14,15 @@ from catalog_service.directory.contract import MASKS, Mistake, mistakes_in_netwo
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import SERVED, Interface, check_active
 from runtime.errors import Refusal
+from statute.calendar import SHANGHAI
 from wire import codes
 from wire.catalog import Grant
 
 PLAIN = "plain"
 LONGEST_PATTERN = 200
 MOST_FREE_REPEATS = 3
+FOR_EVER = int(datetime(9000, 1, 1, tzinfo=UTC).timestamp())
+"""An end so far away is none."""
 _HOURS = re.compile(r"((?:[01]\d|2[0-3]):[0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d)", re.ASCII)
 _ESCAPES_AND_CLASSES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]")
 _FREE_REPEAT = re.compile(r"[*+?]|\{\d*,\d*\}")
@@ -97,7 +99,7 @@ def check_shared(resource: Resource) -> None:
 def check_usable(interface: Interface, resource: Resource) -> None:
     """Raise Refusal(CONFLICT) unless calls would be served: nothing new is given on what stands still.
 
-    Source: 国务院令第809号 27, 常德 22.
+    Source: 国务院令第809号 27, 35; 常德 25.
     """
     check_active(interface, f"interface {interface.key}")
     check_active(resource, f"resource {resource.code}")
@@ -107,7 +109,7 @@ def check_usable(interface: Interface, resource: Resource) -> None:
 
 def months_later(at: datetime, months: int) -> datetime:
     """The same day and time in Asia/Shanghai so many months later; the last of the month where there is no such day."""
-    local = at.astimezone(ZoneInfo("Asia/Shanghai"))
+    local = at.astimezone(SHANGHAI)
     years, month = divmod(local.month - 1 + months, 12)
     first = local.replace(year=local.year + years, month=month + 1, day=1)
     day = min(local.day, calendar.monthrange(first.year, first.month)[1])
@@ -116,7 +118,7 @@ def months_later(at: datetime, months: int) -> datetime:
 
 def renewed(grant: Grant, months: int, at: datetime) -> Grant:
     """Not lapsed: its old end and another term; lapsed: a term from now. Nobody loses days by asking early."""
-    if not grant.not_after:
+    if not 0 < grant.not_after < FOR_EVER:
         raise Refusal(codes.CONFLICT, f"grant {grant.id} has no end", grant=grant.id)
     end = datetime.fromtimestamp(grant.not_after, UTC)
     return msgspec.structs.replace(grant, not_after=int(months_later(max(end, at), months).timestamp()))

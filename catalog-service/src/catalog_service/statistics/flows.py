@@ -6,7 +6,6 @@ from datetime import datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog_service.cases.model import Case
-from catalog_service.directory.freshness import CYCLE_DAYS, is_stale
 from catalog_service.policy.flows import Lawbook
 from catalog_service.statistics import store
 from catalog_service.statistics.model import (
@@ -31,6 +30,7 @@ async def statistics(tx: AsyncConnection, lawbook: Lawbook, scope: Scope, now: d
     types = await store.share_types(tx, scope)
     trend = await store.unconditional_at(tx, scope, scope.month_ends(now))
     limits, by_key = limits_of(await store.limits(tx, scope))
+    stale, promised, stale_codes = await store.stale_entries(tx, scope, now, MOST_NAMED)
     unused, standing, named = await store.unused_grants(tx, scope, now, MOST_NAMED)
     calls = await store.calls(tx, scope)
     return Statistics(
@@ -42,23 +42,13 @@ async def statistics(tx: AsyncConnection, lawbook: Lawbook, scope: Scope, now: d
         ],
         share_types={kind: rate(count, types.total()) for kind, count in sorted(types.items())},
         unconditional_trend=[Trend(until=at, unconditional=rate(count, live)) for at, count, live in trend],
-        freshness=await _freshness(tx, scope, now),
+        freshness=Freshness(in_time=rate(promised - stale, promised), stale=stale_codes),
         limits=limits, limits_by_key=by_key,
         refusals=await _refusals(tx, lawbook, await store.refused(tx, scope)),
         interfaces_by_stage=dict(await store.interface_stages(tx, scope)),
         grants=Grants(unused=rate(unused, standing), named=named),
         calls=calls, calls_total=sum(one.calls for one in calls),
     )  # fmt: skip
-
-
-async def _freshness(tx: AsyncConnection, scope: Scope, now: datetime) -> Freshness:
-    """Only entries with a cycle can be late: what is asked live (实时) shows for itself how fresh it is."""
-    promised, stale = 0, []
-    async for code, cycle, last, published in store.last_arrivals(tx, scope):
-        promised += cycle in CYCLE_DAYS
-        if is_stale(cycle, last, published, now):
-            stale.append(code)
-    return Freshness(in_time=rate(promised - len(stale), promised), stale=stale[:MOST_NAMED])
 
 
 async def _refusals(tx: AsyncConnection, lawbook: Lawbook, refused: list[Case]) -> Refusals:

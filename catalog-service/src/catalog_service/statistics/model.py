@@ -2,7 +2,7 @@
 
 A figure says what it is a part of: a ratio alone hides that it stands for two cases. Availability and latency of
 interfaces and the completeness of the log are known to the gateways and the log, not here.
-Source: 国务院令第809号 11, 38-41; 常德 27; 云南 44; 景德镇 18.
+Source: 国务院令第809号 29, 38; 常德 27; 云南 6; 景德镇 20.
 """
 
 from collections import Counter
@@ -86,7 +86,10 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True):
-    """Heartbeat against cycle: entries whose data still arrive as often as they promise. stale: codes, some of many."""
+    """Heartbeat against cycle: entries whose data still arrive as often as they promise. stale: codes of the others.
+
+    What is asked live (实时) has no cycle and shows for itself how fresh it is.
+    """
 
     in_time: Rate
     stale: list[str]

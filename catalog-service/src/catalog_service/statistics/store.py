@@ -1,22 +1,36 @@
 """What the figures are reckoned from: counted in the database where it can, read from the entries where it must."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, case, cast, column, exists, func, or_, select, union, values
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    and_,
+    case,
+    cast,
+    column,
+    exists,
+    func,
+    or_,
+    select,
+    table,
+    union,
+    values,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog_service.cases.model import Case
 from catalog_service.cases.store import cases, history
 from catalog_service.clocks.store import clock
-from catalog_service.directory.entry import Cycle
-from catalog_service.directory.filing_store import arrival, filing, resource_version
-from catalog_service.directory.index import on_shelf, resource_search
+from catalog_service.directory.filing_store import arrival, filing
+from catalog_service.directory.freshness import CYCLE_DAYS, PATIENCE
+from catalog_service.directory.index import on_shelf, resource_search, shelves_with
 from catalog_service.directory.store import department, interface, resource, system
 from catalog_service.grants.store import grants
 from catalog_service.statistics.model import UNUSED_DAYS, Calls, Scope, Unused
@@ -26,6 +40,10 @@ from wire.catalog import Department, Grant
 GIVEN_UP = ("withdrawn", "rejected")
 REFUSED_KINDS = ("application", "renewal")
 REFUSED = "refused"
+versions = table(
+    "resource_version", *map(column, ("code", "n", "published_at", "share_type")), schema="catalog"
+)  # fmt: skip
+"""What `filing_store` writes, with what the database makes of it."""
 
 
 def _within(owner: ColumnElement[str], scope: Scope) -> list[ColumnElement[bool]]:
@@ -79,7 +97,7 @@ async def unconditional_at(
     """
     if not moments:
         return []
-    version = resource_version.c
+    version = versions.c
     following = func.lead(version.published_at).over(partition_by=version.code, order_by=version.n)
     ended = cast(_json(resource.c.entry)[("state", "since")].astext, Moment)
     revoked = case((resource.c.standing == "revoked", ended))
@@ -87,7 +105,7 @@ async def unconditional_at(
         select(
             version.published_at.label("since"),
             func.coalesce(following, revoked).label("until"),
-            _json(version.entry)[("share", "type")].astext.label("type"),
+            version.share_type,
         )
         .join(resource, resource.c.code == version.code)
         .where(*_within(resource.c.provider, scope))
@@ -96,7 +114,7 @@ async def unconditional_at(
     moment = values(column("at", Moment), name="moment").data([(at,) for at in moments])
     still = held.c.until.is_(None), held.c.until > moment.c.at
     wanted = (
-        select(moment.c.at, func.count().filter(held.c.type == "unconditional"), func.count(held.c.since))
+        select(moment.c.at, func.count().filter(held.c.share_type == "unconditional"), func.count(held.c.since))
         .select_from(moment.outerjoin(held, and_(held.c.since <= moment.c.at, or_(*still))))
         .group_by(moment.c.at)
         .order_by(moment.c.at)
@@ -104,19 +122,20 @@ async def unconditional_at(
     return [(at, unconditional, live) for at, unconditional, live in await tx.execute(wanted)]
 
 
-async def last_arrivals(tx: AsyncConnection, scope: Scope) -> AsyncIterator[tuple[str, Cycle, datetime | None, str]]:
-    """(code, cycle, when data last arrived, day of publication) of every active entry."""
+async def stale_entries(tx: AsyncConnection, scope: Scope, now: datetime, limit: int) -> tuple[int, int, list[str]]:
+    """(how many are stale, how many have a cycle, some codes of stale ones), as `freshness.is_stale` judges them."""
     found = resource_search.c
-    published = _json(resource.c.entry)["published"].astext
-    wanted = (
-        select(found.code, found.shelf, arrival.c.data_at, published)
-        .join(resource, resource.c.code == found.code)
-        .outerjoin(arrival, arrival.c.code == found.code)
-        .where(resource.c.standing == "active", *_within(found.department, scope))
-        .order_by(found.code)
-    )
-    for code, shelf, last, day in await tx.execute(wanted):
-        yield code, msgspec.convert(on_shelf(shelf)["update_cycle"], Cycle), last, day
+    published = func.timezone("UTC", cast(func.nullif(found.published, ""), DateTime))
+    last = func.coalesce(arrival.c.data_at, published)
+    of_cycle = {cycle: found.shelf.in_(shelves_with({"update_cycle": cycle})) for cycle in CYCLE_DAYS}
+    stale = or_(*(and_(of_cycle[cycle], last < now - PATIENCE * timedelta(days=n)) for cycle, n in CYCLE_DAYS.items()))
+    active = (resource.c.standing == "active", or_(*of_cycle.values()), *_within(found.department, scope))
+    entries = resource_search.join(resource, resource.c.code == found.code)
+    entries = entries.outerjoin(arrival, arrival.c.code == found.code)
+    counted = select(func.count().filter(stale), func.count()).select_from(entries).where(*active)
+    count, of = (await tx.execute(counted)).one()
+    wanted = select(found.code).select_from(entries).where(*active, stale).order_by(found.code).limit(limit)
+    return count, of, list((await tx.execute(wanted)).scalars())
 
 
 # --- time limits, refusals ------------------------------------------------------------------------------------------

@@ -135,7 +135,7 @@ def _within(client: str, networks: list[Network]) -> bool:
 
 
 def case_is_named(rule: GrantRule, _known: Known, asked: Asked) -> Deny | None:
-    """常德 19, 景德镇 16: a record leads back to the case at hand (办件编号)."""
+    """常德 20, 景德镇 16: a record leads back to the case at hand (办件编号)."""
     pattern = rule.grant.case_pattern
     if not pattern:
         return None

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any
 
 from statute import schema
-from statute.model import CLOCK_KEYS, Extension, Node, Profile, ProfileError, Rule, UnknownKey
+from statute.model import Extension, Node, Profile, ProfileError, Rule, UnknownKey
 from statute.resolve import Law
 from statute.schema import Plain, ValueShape
 from statute.shapes import Misfit, fit, known, mapping, require
@@ -69,13 +69,12 @@ class Profiles:
         floor = self._all[profile.floor]
         if floor.floor is not None:
             raise ProfileError(f"{where}: {profile.floor} has a floor itself; a floor is the highest law there is")
-        for key in CLOCK_KEYS:
-            ours, theirs = profile.entries.get(key), floor.entries.get(key)
-            both = [rule.unit for rule in (ours, theirs) if isinstance(rule, Rule) and rule.days is not None]
-            if len(set(both)) > 1:
-                raise ProfileError(
-                    f"{profile.file}: {key}.unit: {both[0]} cannot be compared with the floor's {both[1]}"
-                )
+        for key, ours in profile.entries.items():
+            rules = (ours, floor.entries.get(key))
+            units = [rule.unit for rule in rules if isinstance(rule, Rule) and rule.days is not None]
+            if len(set(units)) > 1:
+                told = " cannot be compared with the floor's ".join(units)
+                raise ProfileError(f"{profile.file}: {key}.unit: {told}")
 
 
 def bundled_texts() -> dict[str, str]:

@@ -127,7 +127,7 @@ CASE_MISSING = Code(
     "该授权要求填写办件编号",
     "Send the case number in `Tongdao-Case`",
     "请在 Tongdao-Case 头中填写办件编号",
-    "常德 19, 景德镇 16",
+    "常德 20, 景德镇 16",
 )
 CASE_MALFORMED = Code(
     "case/malformed",
@@ -137,7 +137,7 @@ CASE_MALFORMED = Code(
     "办件编号格式不符合约定",
     "Send a case number that matches `pattern`",
     "请填写符合 pattern 的办件编号",
-    "常德 19, 景德镇 16",
+    "常德 20, 景德镇 16",
 )
 CONSENT_REQUIRED = Code(
     "consent/required",
@@ -342,7 +342,7 @@ AUDIT_UNAVAILABLE = Code(
     "无法记录此次调用，因此未执行",
     "Try again shortly; operators: check the audit service",
     "请稍后重试；运维人员请检查审计服务",
-    "常德 19, 景德镇 16",
+    "常德 20, 景德镇 16",
 )
 OUTCOME_UNRECORDED = Code(
     "audit/outcome-unrecorded",
@@ -352,7 +352,7 @@ OUTCOME_UNRECORDED = Code(
     "结果无法记录，已扣留；该调用可能已经生效",
     "Look the record up before you call again",
     "再次调用前请先查询该记录",
-    "常德 19, 景德镇 16",
+    "常德 20, 景德镇 16",
 )
 SERVICE_UNREACHABLE = Code(
     "exchange/service-unreachable",

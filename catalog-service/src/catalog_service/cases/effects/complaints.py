@@ -24,7 +24,7 @@ _INBOX = {Role.SUBJECT: scopes.SUBJECT, Role.REQUESTER: scopes.OFFICER}
 
 
 async def _keep_apart(turn: Turn, case: Case) -> Case:
-    """The case goes on without name, address and department of whoever complains (国务院令第809号 37)."""
+    """The case goes on without name, address and department of whoever complains (国务院令第809号 37 ¶1)."""
     said = case.details["complainant"] or {}
     roles = turn.situation.roles
     office = next((office for role, office in _INBOX.items() if role in roles), scopes.AUTHORITY)
@@ -35,7 +35,7 @@ async def _keep_apart(turn: Turn, case: Case) -> Case:
 
 
 async def _tell_complainant(turn: Turn, case: Case) -> Case:
-    """The answer goes where the complaint came from, past those concerned (国务院令第809号 37: 及时告知)."""
+    """The answer goes where the complaint came from, past those concerned (国务院令第809号 37 ¶2: 及时处理)."""
     known = await complainants.find(turn.change.tx, case.id)
     if known is not None:
         facts = {"number": case.number, "state": case.state, "reason": turn.evidence.reason, "note": turn.evidence.note}

@@ -9,6 +9,7 @@ from catalog_service.cases.flows import Effect, Turn
 from catalog_service.cases.model import Case
 from catalog_service.cases.procedures.suspension import goes_on_record
 from catalog_service.directory import store as directory
+from catalog_service.directory.entry import Resource
 from runtime.errors import Refusal
 from wire import codes
 
@@ -42,10 +43,14 @@ async def _note_credit(turn: Turn, case: Case) -> Case:
 async def _check_published(turn: Turn, case: Case) -> Case:
     """No acceptance without the entries that the project has to bring (常德 7, 云南 14)."""
     found = {code: await directory.find_resource(turn.change.tx, code) for code in case.details["resources"]}
-    missing = [code for code, entry in found.items() if entry is None or entry.provider != case.requester]
+    missing = [code for code, entry in found.items() if entry is None or not _counts(entry, case)]
     if missing:
         raise Refusal(codes.NOT_CATALOGUED, f"{len(missing)} entries are not published", missing=missing)
     return case
+
+
+def _counts(entry: Resource, case: Case) -> bool:
+    return entry.provider == case.requester and entry.state.standing == "active"
 
 
 EFFECTS: Mapping[str, Effect] = {

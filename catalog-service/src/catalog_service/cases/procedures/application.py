@@ -163,7 +163,7 @@ AUTHORITY_ROWS = (
         needs=("reason",), when="may_be_refused", guards=REFUSED, effects=("take_refusal", "report_refusal"),
         stops=REPLIES, tells=SIDES, four_eyes=True),
     Row(event="authority_grant", sources=(*WITH_PROVIDER, "reply_sign"), target="provisioning", by=(Role.AUTHORITY,),
-        cite=IN_TIME, when="is_unconditional", guards=("reply_is_overdue", *APPROVED),
+        cite=f"platform; {IN_TIME}", when="is_unconditional", guards=("reply_is_overdue", *APPROVED),
         effects=("give_grant",), stops=REPLIES, starts=(OPEN_PROVIDE,), tells=SIDES, four_eyes=True),
     Row(event="fail", sources=("negotiating",), target="coordination", by=SIDES, cite=NEGOTIATED, needs=("reason",),
         tells=(Role.AUTHORITY, *SIDES)),

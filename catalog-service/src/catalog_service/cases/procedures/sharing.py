@@ -25,6 +25,8 @@ from wire import codes
 from wire.catalog import Grant
 
 SERVICE_API = "service_api"
+ABOVE_THE_CITY = frozenset({"province", "nation"})
+"""Levels of departments whose data a city's own authority asks for in everybody's name."""
 Way = Literal["", "at_once", "by_authority", "unconditional", "conditional", "verify", "desensitised", "negotiated"]
 
 
@@ -104,9 +106,14 @@ def _unconditional_way(situation: Situation) -> Way:
 
 
 def _way_out(situation: Situation) -> Way:
-    """What is not shared may be verified against (云南 29), masked (景德镇 9, 德清 14) or negotiated (常德 11)."""
+    """What is not shared may be verified against (云南 29), masked (景德镇 9, 德清 14) or negotiated (常德 11).
+
+    The platform's own offer to verify does not go before a way that the law names.
+    """
     words = _words(situation, "share.none_path")
-    if resource_of(situation).share.mode != "query" and situation.law.value("share.verify_compare").value:
+    offered = situation.law.value("share.verify_compare")
+    may_verify = offered.value and not (offered.source == "platform" and "negotiate" in words)
+    if resource_of(situation).share.mode != "query" and may_verify:
         return "verify"
     if situation.case.details.get("desensitised") and any(word.startswith("after_desensitise") for word in words):
         return "desensitised"
@@ -141,17 +148,28 @@ def needs_consent_to_copy(situation: Situation) -> bool:
 
 
 def goes_up(situation: Situation) -> bool:
-    """A county body asks a body above it, where the law knows a route for that (常德 13)."""
+    """What province or nation has is asked for through the authorities, where the law knows that route (常德 13).
+
+    Where the route begins in the counties, what a county asks of its city takes the same way, step by step.
+    """
     one, other = situation.requester, situation.provider
-    from_below = one is not None and other is not None and one.level == "county" != other.level
-    return from_below and bool(_words(situation, "upper_level.route"))
+    if one is None or other is None or not _words(situation, "upper_level.route"):
+        return False
+    if other.level in ABOVE_THE_CITY:
+        return one.level not in ABOVE_THE_CITY
+    return (one.level, other.level) == ("county", "city") and _hops_of_a_county(situation) > 1
 
 
 def hops_left(situation: Situation) -> bool:
-    """Whether another authority has to hand it on: county, then city (常德 13)."""
-    hops = situation.law.value("upper_level.county_hops").value
+    """Whether another authority has to hand it on: a county's, then the city's (常德 13)."""
+    from_county = situation.requester is not None and situation.requester.level == "county"
     done: int = situation.case.decision.get("hops", 0)
-    return done + 1 < (hops if isinstance(hops, int) else 1)
+    return done + 1 < (_hops_of_a_county(situation) if from_county else 1)
+
+
+def _hops_of_a_county(situation: Situation) -> int:
+    hops = situation.law.value("upper_level.county_hops").value
+    return hops if isinstance(hops, int) else 1
 
 
 def is_signed(situation: Situation, what: str) -> bool:
@@ -246,7 +264,10 @@ def may_be_extended(situation: Situation) -> None:
 
 
 def reply_is_overdue(situation: Situation) -> None:
-    """Source: 国务院令第809号 21: only where the provider lets its time pass does the authority give in its place."""
+    """Only where the provider lets its time pass does the authority give in its place.
+
+    That is this platform's rule: the law sets the time (国务院令第809号 21) and says nothing of what follows.
+    """
     if not any(key.endswith(".reply") for key in situation.overdue):
         raise Refusal(codes.NOT_OVERDUE, situation.case.number, article="国务院令第809号 21")
 

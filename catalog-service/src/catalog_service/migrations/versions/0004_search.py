@@ -14,6 +14,7 @@ CREATE TABLE catalog.resource_search (
     department text NOT NULL,
     provider_name text NOT NULL,
     topic text NOT NULL,
+    published text NOT NULL,
     shelf smallint NOT NULL,
     length smallint NOT NULL,
     edition smallint NOT NULL,
@@ -23,7 +24,7 @@ CREATE TABLE catalog.resource_search (
 ) WITH (toast_tuple_target = 128);
 ALTER TABLE catalog.resource_search
     ALTER code SET STORAGE PLAIN, ALTER department SET STORAGE PLAIN, ALTER provider_name SET STORAGE PLAIN,
-    ALTER topic SET STORAGE PLAIN;
+    ALTER topic SET STORAGE PLAIN, ALTER published SET STORAGE PLAIN;
 CREATE INDEX ON catalog.resource_search USING gin (title) WITH (fastupdate = off);
 CREATE INDEX ON catalog.resource_search USING gin (everything) WITH (fastupdate = off);
 CREATE INDEX ON catalog.resource_search USING gin (telling) WITH (fastupdate = off);

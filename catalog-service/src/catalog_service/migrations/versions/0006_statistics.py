@@ -1,4 +1,4 @@
-"""How often grants are used, as gateways report it, and which report of each gateway was counted last."""
+"""How often grants are used, as gateways report it, and what figures would else have to read out of every entry."""
 
 from alembic import op
 
@@ -20,6 +20,10 @@ CREATE TABLE catalog.usage_report (
     since bigint NOT NULL
 );
 CREATE INDEX ON catalog.clock (due_at);
+CREATE FUNCTION catalog.share_type_of(entry bytea) RETURNS text LANGUAGE sql IMMUTABLE
+    AS $$ SELECT convert_from(entry, 'UTF8')::jsonb #>> '{share,type}' $$;
+ALTER TABLE catalog.resource_version
+    ADD COLUMN share_type text GENERATED ALWAYS AS (catalog.share_type_of(entry)) STORED;
 GRANT SELECT, INSERT, UPDATE ON catalog.grant_use, catalog.usage_report TO tongdao_catalog;
 """
 

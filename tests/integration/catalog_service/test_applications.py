@@ -1,10 +1,12 @@
 """Applications for sharing, from the first form to the grant, under each of the profiles."""
 
+import asyncio
 from typing import Any
 
 import msgspec
 import pytest
 
+from catalog_service.cases import store
 from harness.cases import (
     ASKING,
     ASKING_HEAD,
@@ -21,6 +23,7 @@ from harness.cases import (
     officer,
 )
 from harness.catalog import INTERFACE, RESOURCE, RESOURCE_CODE, Catalog
+from harness.law import Bench
 from wire.catalog import Grant
 
 pytestmark = pytest.mark.anyio
@@ -182,6 +185,9 @@ async def test_in_deqing_provider_and_authority_both_agree(cases: Cases) -> None
     grant = await in_use(cases, case)
     assert (grant.case_pattern, grant.hours) == ("DQ.{3}", "09:00-17:00")
     other = await agreed(cases, await handed_in(cases), "authority_review")
+    await cases.stepped(other, "return", AUTHORITY, "returned_for_completion", missing=["安全措施"])
+    await cases.stepped(other, "complete", ASKING, "provider_review", details={"safeguards": "专机专用"})
+    other = await agreed(cases, other, "authority_review")  # the same hands as before: their first reply is void
     await refused(cases, 422, "case/ground-not-allowed", other, "refuse", AUTHORITY, reason="不符合规定")
     await cases.stepped(other, "refuse", AUTHORITY, "refused", **REFUSAL)
     assert await cases.clocks(other) == {"share.conditional.reply": "met"}
@@ -463,6 +469,22 @@ async def test_a_consent_that_comes_too_late_changes_nothing(cases: Cases) -> No
     await cases.stepped(case, "withdraw", ASKING, "withdrawn")
     await refused(cases, 409, "request/conflict", consent, "consent", AUTHORITY)
     assert (await cases.shown(case))["state"] == "withdrawn"
+
+
+@pytest.mark.requirement("APP-11")
+async def test_a_consent_waits_for_the_application_to_be_settled(cases: Cases, bench: Bench) -> None:
+    await cases.enforce("changde")
+    case = await handed_in(cases, method="file")
+    consent = await cases.opened("copy_consent", ASKING, parent=case["id"], details=COPY)
+    async with bench.database.begin() as tx:
+        held = await store.find_case(tx, case["id"], for_change=True)
+        assert held is not None
+        waiting = asyncio.create_task(cases.step(consent, "consent", AUTHORITY))
+        async with asyncio.timeout(60):
+            await bench.until_somebody_waits()
+        await store.keep_case(tx, msgspec.structs.replace(held, state="withdrawn"), final=True)
+    assert (await waiting).status_code == 409
+    assert (await cases.shown(consent))["state"] == "requested"
 
 
 @pytest.mark.requirement("APP-11")

@@ -110,6 +110,25 @@ async def test_a_refusal_under_the_decree_has_a_reason(catalog: Catalog) -> None
     await cases.stepped(case, "confirm", GIVING_HEAD, "refused")
 
 
+# --- who is responsible ---------------------------------------------------------------------------------------------
+@pytest.mark.requirement("JDZ-07", "JDZ-18-19", "ZB-05-06")
+async def test_who_is_responsible_is_reported_to_the_authority(catalog: Catalog) -> None:
+    """景德镇 7, 19; 淄博 6: each officer, and each change of officer."""
+    cases = Cases(catalog)
+    await catalog.furnish()
+    form = {"name": "张小米", "office": "数据专员", "phone": "0990-0001001", "since": "2026-10-01"}
+    bare = await cases.open("officer_change", ASKING, details={**form, "phone": ""})
+    assert [error["path"] for error in bare.json()["errors"]] == ["/body/details/phone"]
+    case = await cases.opened("officer_change", ASKING, details=form)
+    own = await cases.step(case, "enter", ASKING)
+    assert (own.status_code, own.json()["code"]) == (403, "case/not-your-step")
+    await cases.stepped(case, "enter", ASKING_HEAD, "active")
+    await cases.stepped(case, "replace", ASKING, "replaced", reason="调离")
+    heard = (await cases.ask("GET", "/inbox", AUTHORITY)).json()["items"]
+    assert {"officer_change.report", "officer_change.replace"} <= {notice["word"] for notice in heard}
+    assert (await cases.shown(case))["details"]["name"] == "张小米"
+
+
 # --- the gate of a project ------------------------------------------------------------------------------------------
 @pytest.mark.requirement("CD-07")
 async def test_an_entry_that_rests_does_not_open_the_gate(catalog: Catalog) -> None:

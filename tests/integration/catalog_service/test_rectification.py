@@ -179,7 +179,7 @@ async def test_a_project_is_not_accepted_before_its_entries_are_published(catalo
 
 
 @pytest.mark.requirement("REC-01")
-@pytest.mark.requirement("CD-23-25", "CD-26", "JDZ-07", "JDZ-16-1", "JDZ-18-19", "DQ-32-33", "ZB-05-06")
+@pytest.mark.requirement("CD-23-25", "CD-26", "JDZ-16-1", "DQ-32-33")
 async def test_what_is_kept_a_list_of_goes_its_way(catalog: Catalog) -> None:
     """Officers, assets, drills, log disposal: two people where the table asks for two."""
     cases = Cases(catalog)

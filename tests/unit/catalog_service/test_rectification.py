@@ -113,7 +113,13 @@ def test_every_guard_matters(guard: str) -> None:
 @pytest.mark.requirement("CD-28", "JDZ-21")
 @pytest.mark.parametrize(
     ("profile", "breach"),
-    [("changde", "擅自缩小无条件共享范围"), ("jingdezhen", "超目的使用"), ("national", "无正当理由终止共享服务")],
+    [
+        ("changde", "擅自缩小无条件共享范围"),
+        ("changde", "未按规定采集整理更新数据"),  # 28 (2)
+        ("jingdezhen", "超目的使用"),
+        ("jingdezhen", "违反本办法的其他行为"),  # 21 (6)
+        ("national", "无正当理由终止共享服务"),
+    ],
 )
 def test_a_breach_is_one_that_the_profile_lists_if_it_lists_any(profile: str, breach: str) -> None:
     at = situation(profile, state=START, actor=AUTHORITY, details=form(breach))

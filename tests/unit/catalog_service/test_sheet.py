@@ -296,7 +296,9 @@ def test_numbers_from_dragging_are_found(title: str, names: tuple[str, ...], row
 
 @pytest.mark.requirement("INT-05")
 def test_rows_of_one_entry_agree_and_its_items_have_different_names() -> None:
-    said = changed(changed(TWO[:1], 2, "是否向社会开放", "是"), 2, "开放条件", "须申请")
+    said = changed(changed(TWO[:1], 2, "是否向社会开放", "是"), 2, "开放类型", "")
+    assert made(checked(said))[0].open == "unconditional"
+    said = changed(said, 2, "开放条件", "须申请")
     assert made(checked(said))[0].open == "conditional"
     assert (2, "开放条件", "open-condition") in flaws(changed(said, 2, "开放类型", "无条件开放"))
     assert (2, "共享条件", "share-condition") in flaws(changed(TWO[:1], 2, "共享类型", "无条件共享"))

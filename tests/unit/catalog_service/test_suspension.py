@@ -82,6 +82,7 @@ def test_every_guard_matters(guard: str) -> None:
 
 
 @pytest.mark.requirement("SUS-03")
+@pytest.mark.requirement("DQ-14-2")
 @pytest.mark.parametrize(
     ("profile", "government", "entitled"),
     [
@@ -90,7 +91,7 @@ def test_every_guard_matters(guard: str) -> None:
         ("jingdezhen", False, {"authority", "provider", "provider-head"}),  # silent: as the decree
         ("changde", False, {"provider", "provider-head"}),  # 22 ¶3
         ("changde", True, {"authority", "provider", "provider-head"}),  # the decree takes nothing away
-        ("deqing", False, {"provider", "provider-head"}),  # 39
+        ("deqing", False, {"authority", "provider", "provider-head"}),  # 14 ¶2, 39
     ],
 )
 def test_who_may_suspend_stands_in_the_profile(profile: str, government: bool, entitled: set[str]) -> None:
@@ -107,6 +108,7 @@ def test_who_may_suspend_stands_in_the_profile(profile: str, government: bool, e
 
 
 @pytest.mark.requirement("SUS-02")
+@pytest.mark.requirement("YN-48")
 @pytest.mark.parametrize(
     ("until", "result", "reported", "ends"),
     [
@@ -133,7 +135,7 @@ def test_a_permission_ends_when_nothing_is_mended(until: str, result: str, repor
 
 
 @pytest.mark.requirement("SUS-03")
-@pytest.mark.requirement("DQ-39", "YN-48")
+@pytest.mark.requirement("DQ-39")
 @pytest.mark.parametrize(
     ("profile", "government", "at_once", "on_record"),
     [

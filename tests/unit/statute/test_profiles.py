@@ -259,6 +259,12 @@ def test_neither_what_is_superseded_nor_what_has_no_day_may_be_put_in_force() ->
     assert undated.may_be_activated(date(2026, 1, 1)).endswith("takes effect on no known day")
 
 
+def test_an_instrument_may_last_a_day_or_expire_without_a_known_beginning() -> None:
+    text = TEXTS["changde.yaml"]
+    assert read_profile("c.yaml", text.replace("2027-08-24", "2022-08-24")).expires == date(2022, 8, 24)
+    assert read_profile("c.yaml", text.replace("effective: 2022-08-24", "effective: null")).effective is None
+
+
 @pytest.mark.requirement("POL-13")
 def test_an_expiry_is_told_ninety_days_before() -> None:
     last, changde = date(2027, 8, 24), bundled().get("changde")

@@ -14,10 +14,11 @@ complainant = Table(
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What is known of a complainant; department and office are those through which the answer reaches them."""
+    """What is known of a complainant; department, office and client are those through which the answer reaches them."""
 
     department: str
     office: str
+    client: str = ""
     name: str = ""
     contact: str = ""
 

@@ -300,10 +300,11 @@ def addresses(case: Case, roles: Iterable[Role]) -> list[Address]:
     """Where these roles get their notices; a side that there is not gets none."""
     found = []
     for role in roles:
-        department = case.person if role is Role.SUBJECT else department_of(case, role)
+        alone = role is Role.SUBJECT  # strangers share a portal's department and office
+        department = case.person if alone else department_of(case, role)
         on_a_side = role not in (Role.AUTHORITY, Role.UPPER_AUTHORITY, Role.GOVERNMENT)
         if department or not on_a_side:
-            found.append(Address(department, _OFFICE[role]))
+            found.append(Address(department, _OFFICE[role], case.maker if alone else ""))
     return found
 
 

@@ -28,7 +28,6 @@ _PART = re.compile(r"(?:\[Content_Types\]\.xml|_rels/\.rels|xl/[\w./-]+\.(?:xml|
 _WORKBOOK = "xl/workbook.xml"
 _PLACE = re.compile(r"([A-Z]{1,3})([1-9][0-9]{0,6})")
 _RISKY = ("=", "+", "-", "@", "\t", "\r")
-_DIGITS = 10**15
 _EXACT = 2**53
 
 
@@ -68,12 +67,12 @@ def write(rows: Iterable[Sequence[Cell]]) -> bytes:
 def _write_cell(sheet: Any, row: int, n: int, cell: Cell, quoted: Any) -> None:
     """Text is written as text, never as a formula, and stays text when somebody edits the cell.
 
-    The mark before it (quotePrefix, ECMA-376 18.8.45) is no part of the text. Excel keeps 15 digits of a number.
+    The mark before it (quotePrefix, ECMA-376 18.8.45) is no part of the text.
     """
-    if isinstance(cell, int) and cell < _DIGITS:
+    if isinstance(cell, int):
         sheet.write_number(row, n, cell)
-    elif cell != "":
-        sheet.write_string(row, n, str(cell), quoted if str(cell).startswith(_RISKY) else None)
+    elif cell:
+        sheet.write_string(row, n, cell, quoted if cell.startswith(_RISKY) else None)
 
 
 def _write_lists(sheet: Any, values: Any) -> None:
@@ -129,7 +128,7 @@ def _text(cell: Any) -> str:
     """What a cell says. Numbers that a double no longer holds exactly are left as they are, to be found wrong."""
     if isinstance(cell, bool):
         return "1" if cell else "0"
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) <= _EXACT:
         return str(int(cell))
     if isinstance(cell, datetime):
         return (cell.date() if cell.time() == datetime.min.time() else cell).isoformat()

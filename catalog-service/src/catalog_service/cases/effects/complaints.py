@@ -28,7 +28,8 @@ async def _keep_apart(turn: Turn, case: Case) -> Case:
     said = case.details["complainant"] or {}
     roles = turn.situation.roles
     office = next((office for role, office in _INBOX.items() if role in roles), scopes.AUTHORITY)
-    known = Known(department=case.maker_department, office=office, **said)
+    alone = case.maker if office == scopes.SUBJECT else ""
+    known = Known(department=case.maker_department, office=office, client=alone, **said)
     await complainants.keep(turn.change.tx, case.id, known)
     left = {name: value for name, value in case.details.items() if name != "complainant"}
     return replace(case, requester="", maker_department="", person="", details={**left, "anonymous": not said})
@@ -40,7 +41,7 @@ async def _tell_complainant(turn: Turn, case: Case) -> Case:
     if known is not None:
         facts = {"number": case.number, "state": case.state, "reason": turn.evidence.reason, "note": turn.evidence.note}
         await notify(
-            turn.change, to=[Address(known.department, known.office)], word=f"complaint.{turn.row.event}",
+            turn.change, to=[Address(known.department, known.office, known.client)], word=f"complaint.{turn.row.event}",
             about=Subject("case", case.id), facts=facts, key=f"{case.id}/complainant/{turn.row.event}",
         )  # fmt: skip
     return case
@@ -94,4 +95,4 @@ async def complainant_of(change: Change, case_id: str) -> Known:
     if not sees_maker(case, change.actor):
         raise Refusal(codes.NOT_YOURS, f"complaint {case.number}", article="国务院令第809号 37")
     await change.tell("complaint.complainant-read", case, case=case.id, number=case.number)
-    return known
+    return replace(known, client="")  # where the answer goes says nothing about who was anonymous

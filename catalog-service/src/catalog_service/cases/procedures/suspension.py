@@ -2,8 +2,8 @@
 
 Opening the case suspends: one grant, the grants of one provider to a system, or the system as a whole.
 
-Source: 国务院令第809号 27 (pause, a time to put it right, an end where it is not); 德清 39 (credit record); 常德 22;
-云南 48.
+Source: 国务院令第809号 27 (pause, a time to put it right, an end where it is not); 德清 14, 39 (credit record);
+常德 22; 云南 48. What 德清 39, 常德 22 and 云南 48 say of data that were opened is done for sharing in the same way.
 """
 
 from collections.abc import Mapping
@@ -111,8 +111,14 @@ def goes_on_record(situation: Situation) -> bool:
     return "credit_record" in _words(situation, "steps")
 
 
+def _who_ends_abuse(situation: Situation) -> tuple[str, ...]:
+    """公共数据主管部门有权终止服务 (德清 14 ¶2)."""
+    said = situation.law.value("share.subject_consent_mode.on_abuse").value
+    return ("authority",) if said == "authority_may_terminate_service" else ()
+
+
 def _is_entitled(situation: Situation) -> None:
-    words = _words(situation, "by") or BY_ANALOGY
+    words = [*(_words(situation, "by") or BY_ANALOGY), *_who_ends_abuse(situation)]
     entitled = frozenset({Role.WORKER}).union(*(_ENTITLED.get(word, frozenset()) for word in words))
     if not entitled & situation.roles:
         answer = situation.law.value("suspension.by")

@@ -205,6 +205,14 @@ def test_what_nobody_said_is_as_asked_and_then_as_usual() -> None:
     assert sharing.grant_of(applied(details={"purpose": "核对"}), "g").fields == []
 
 
+@pytest.mark.requirement("APP-06")
+def test_where_nothing_was_asked_for_the_reply_decides() -> None:
+    open_form = {**FORM, "fields": [], "term_months": 0}
+    sharing.is_within_request(applied(details=open_form, evidence=Evidence(fields=["employer"], term_months=3)))
+    with pytest.raises(Refusal):  # somebody has to name the items
+        sharing.is_within_request(applied(details=open_form))
+
+
 # --- each guard -----------------------------------------------------------------------------------------------------
 def _reply(event: str = "agree", role: Role = Role.PROVIDER, profile: str = "national", **members: Any) -> Any:
     return attempt(event, applied(profile, **members), {role})

@@ -65,7 +65,8 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes = APIRouter()
     routes.include_router(_departments(door, journal))
     routes.include_router(_systems(door, journal))
-    routes.include_router(_interfaces(door, journal, lawbook))
+    routes.include_router(_interfaces(door, journal))
+    routes.include_router(_stages(door, journal, lawbook))
     return routes
 
 
@@ -134,7 +135,7 @@ def _systems(door: Door, journal: Journal) -> APIRouter:
     return routes
 
 
-def _interfaces(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
+def _interfaces(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
     any_token = Depends(door.needing())
     database = journal.database
@@ -155,6 +156,29 @@ def _interfaces(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
         async with journal.change(writer_of(token)) as change:
             interface = await flows.move_interface(change, interface_id, version, act, body.reason)
         return answer(interface)
+
+    @routes.get("/{interface_id}/versions/{version}")
+    async def one(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
+        async with database.connect() as connection:
+            interface = await store.find_interface(connection, interface_id, version)
+        return answer(_for(token, _found(interface, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")))
+
+    @routes.get("")
+    async def some(
+        provider: Filter = "", after: After = "", limit: Limit = 100, token: AccessToken = any_token
+    ) -> Response:
+        async with database.connect() as connection:
+            found = await store.page_of_interfaces(connection, provider, after, limit)
+        return page([_for(token, interface) for interface in found], limit, found[-1].key if found else "")
+
+    return routes
+
+
+def _stages(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
+    """The way of a version from its registration to its end, and what the next one changes."""
+    routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
+    any_token = Depends(door.needing())
+    database = journal.database
 
     @routes.post("/{interface_id}/versions/{version}/steps/{event}")
     async def take_step(
@@ -184,19 +208,5 @@ def _interfaces(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
         )
         news = changes(old, new)
         return answer({"breaking": any(one.breaking for one in news), "items": news})
-
-    @routes.get("/{interface_id}/versions/{version}")
-    async def one(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
-        async with database.connect() as connection:
-            interface = await store.find_interface(connection, interface_id, version)
-        return answer(_for(token, _found(interface, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")))
-
-    @routes.get("")
-    async def some(
-        provider: Filter = "", after: After = "", limit: Limit = 100, token: AccessToken = any_token
-    ) -> Response:
-        async with database.connect() as connection:
-            found = await store.page_of_interfaces(connection, provider, after, limit)
-        return page([_for(token, interface) for interface in found], limit, found[-1].key if found else "")
 
     return routes

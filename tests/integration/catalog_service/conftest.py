@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.cases import Cases
 from harness.catalog import Catalog
 from harness.catalog_in_process import running_catalog
 from harness.law import Bench, SetClock
@@ -32,3 +33,10 @@ async def bench(database: Database) -> AsyncIterator[Bench]:
     await running.begin()
     yield running
     await connections.dispose()
+
+
+@pytest.fixture
+async def cases(catalog: Catalog) -> Cases:
+    """Cases between two departments, of which one has a system and the other an interface."""
+    await catalog.furnish()
+    return Cases(catalog)

@@ -4,13 +4,16 @@ import asyncio
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pytest
+from sqlalchemy import text
 
 from catalog_service.cases.model import Case
 from catalog_service.cases.worker import Worker
 from catalog_service.directory import store as directory
 from catalog_service.directory.entry import Basis, Resource, Share
 from catalog_service.feed import store as feed
+from catalog_service.grants.flows import renew_grant
 from catalog_service.grants.store import find_grant
 from harness.law import Bench
 from harness.window import AUTHORITY, ENTRY, Window, head, officer
@@ -203,6 +206,23 @@ async def test_another_department_does_not_renew_it(bench: Bench) -> None:
     with pytest.raises(Refusal) as refused:
         await window.open(officer("jtj"), "renewal", {}, grant=given.id)
     assert refused.value.code is codes.NOT_YOUR_STEP
+
+
+@pytest.mark.requirement("APP-16")
+@pytest.mark.parametrize("table", ["system", "grants", "interface"])
+async def test_what_stands_still_is_not_renewed_even_if_it_stopped_just_now(bench: Bench, table: str) -> None:
+    """The flow looks at the rows that it holds, whatever the case had seen before."""
+    window = await opened(bench, "changde", UNCONDITIONAL)
+    given = await window.grant("zjj", not_after=at("2026-03-01 20:00"))
+    async with bench.database.begin() as tx:
+        [row] = await tx.execute(text(f"SELECT entry FROM catalog.{table}"))
+        entry = msgspec.json.decode(row.entry)
+        entry["state"] = {"standing": "suspended", "since": "…", "by": "rsj", "reason": "…"}
+        await tx.execute(text(f"UPDATE catalog.{table} SET entry = :entry"), {"entry": msgspec.json.encode(entry)})
+    with pytest.raises(Refusal) as refused:
+        async with bench.change(ASKING) as change:
+            await renew_grant(change, given.id, 3, "XS-2026-000001")
+    assert refused.value.code is codes.CONFLICT
 
 
 # --- reminders ------------------------------------------------------------------------------------------------------

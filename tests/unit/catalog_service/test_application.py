@@ -205,6 +205,15 @@ def test_what_nobody_said_is_as_asked_and_then_as_usual() -> None:
     assert sharing.grant_of(applied(details={"purpose": "核对"}), "g").fields == []
 
 
+@pytest.mark.requirement("APP-05")
+def test_the_written_form_belongs_to_conditional_data() -> None:
+    bare = {**FORM, "materials": []}
+    sharing.has_written_form(applied("jingdezhen", "none", details={**bare, "desensitised": True}))
+    sharing.has_written_form(applied("changde", details=bare))
+    with pytest.raises(Refusal):
+        sharing.has_written_form(applied("jingdezhen", details=bare))
+
+
 @pytest.mark.requirement("APP-06")
 def test_where_nothing_was_asked_for_the_reply_decides() -> None:
     open_form = {**FORM, "fields": [], "term_months": 0}

@@ -10,6 +10,7 @@ from catalog_service.api.bodies import Level
 from catalog_service.directory.entry import Cycle, Resource, ShareType
 from catalog_service.directory.search import FACETS, START, Found, Place, Question, place_of, search
 from catalog_service.directory.words import NOTHING, Term, terms_of
+from catalog_service.interchange.table import FORMATS
 from catalog_service.policy.flows import Lawbook
 from runtime.errors import INVALID_REQUEST, Refusal
 from statute.resolve import Law
@@ -17,8 +18,6 @@ from wire.tokens import Door
 
 MOST_TERMS = 8
 SNIPPET = 160
-FORMATS = {1: "电子文件", 2: "电子表格", 3: "数据库", 4: "图形图像", 5: "流媒体", 6: "自描述格式", 7: "服务接口"}
-"""Source: 发改高技〔2017〕1272号."""
 Labels = dict[tuple[str, str | int], str]
 """(facet, value) -> what people call it."""
 
@@ -94,7 +93,7 @@ def _labels(names: dict[str, str], law: Law) -> Labels:
     labels: Labels = {("department", department): name for department, name in names.items()}
     for kind in get_args(ShareType):
         labels["share_type", kind] = law.term(f"share.{kind}")
-    for number, name in FORMATS.items():
+    for number, name in FORMATS.words.items():
         labels["format", number] = name
     return labels
 

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any, get_args
 
 import msgspec
-from sqlalchemy import Column, MetaData, SmallInteger, Table, Text, column, delete, select, table
+from sqlalchemy import Column, MetaData, SmallInteger, Table, Text, column, delete, exists, select, table
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -30,7 +30,7 @@ resource_search = Table(
     *(Column(name, ARRAY(Text), nullable=False) for name in ("title", "everything", "telling")),
 )
 """shelf: see `SHELF`; length: characters of the name; edition: of `words`, when the row was written."""
-_resource = table("resource", column("code"), column("provider"), column("entry"), schema="catalog")
+_resource = table("resource", column("code"), column("standing"), column("entry"), schema="catalog")
 _department = table("department", column("id"), column("entry"), schema="catalog")
 
 SHELF: dict[str, tuple[str | int, ...]] = {
@@ -135,8 +135,9 @@ async def catch_up(database: AsyncEngine) -> int:
 
 async def _behind(tx: AsyncConnection, after: str) -> list[Resource]:
     """The next of them, held so that nobody changes them meanwhile; whoever is changing one writes its words."""
-    known = select(resource_search.c.code).where(resource_search.c.edition == words.EDITION)
-    wanted = select(_resource.c.entry).where(_resource.c.code > after, _resource.c.code.not_in(known))
+    known = (resource_search.c.code == _resource.c.code) & (resource_search.c.edition == words.EDITION)
+    live = (_resource.c.standing != "revoked", _resource.c.code > after)
+    wanted = select(_resource.c.entry).where(*live, ~exists().where(known))
     held = wanted.order_by(_resource.c.code).limit(BATCH).with_for_update(read=True, skip_locked=True)
     rows = await tx.execute(held)
     return [msgspec.json.decode(entry, type=Resource) for entry in rows.scalars()]

@@ -3,6 +3,8 @@
 from importlib import import_module
 from pathlib import Path
 
+from msgspec import inspect
+
 from catalog_service.cases.kinds import KINDS
 from catalog_service.clocks.states import CLOCK
 from catalog_service.directory import filing, interface_stages
@@ -88,7 +90,35 @@ def _procedure(number: str, machine: Machine) -> str:
     zh, en = machine.title
     head = f"\n## {number} {en} {zh}\n\n`{machine.name}` · {machine.cite}\n\n```mermaid\n{drawn(machine)}\n```\n\n"
     table = "| event | from | to | by | if | needs | article |\n|---|---|---|---|---|---|---|\n"
-    return head + table + "".join(_line(row) for row in machine.rows)
+    return head + table + "".join(_line(row) for row in machine.rows) + _form(machine)
+
+
+def _form(machine: Machine) -> str:
+    """What `details` may say: every member of the form with what it holds."""
+    kind = KINDS.get(machine.name)
+    if kind is None:
+        return ""
+    described = inspect.type_info(kind.form)
+    if not isinstance(described, inspect.StructType):
+        return ""
+    members = ", ".join(f"`{one.name}` {_held(one.type)}" for one in described.fields)
+    return f"\n`details`: {members}. {' '.join((kind.form.__doc__ or '').split())}\n"
+
+
+def _held(of: inspect.Type) -> str:
+    match of:
+        case inspect.UnionType():
+            return _held(of.types[0])
+        case inspect.LiteralType():
+            return " | ".join(f"“{value}”" for value in of.values)
+        case inspect.EnumType():
+            return " | ".join(f"“{member.value}”" for member in of.cls)
+        case inspect.ListType():
+            return f"[{_held(of.item_type)}, …]"
+        case inspect.StructType():
+            return "{" + ", ".join(f"{one.name}: {_held(one.type)}" for one in of.fields) + "}"
+        case _:
+            return {"StrType": "text", "IntType": "number", "BoolType": "true | false"}.get(type(of).__name__, "any")
 
 
 def _line(row: Row) -> str:

@@ -211,7 +211,8 @@ async def test_a_clock_is_seen_by_both_sides_and_by_who_supervises_them(catalog:
         assert answer.status_code == 200, answer.text
         return sorted(one["subject"]["id"] for one in answer.json()["items"])
 
-    assert await seen("zjj") == ["0"]
+    assert await seen("zjj", scopes.HEAD) == ["0"]
+    assert await seen("zjj") == await seen("zjj", scopes.SUBJECT) == []  # systems and persons have no desk
     assert await seen("rsj", scopes.OFFICER) == ["0", "1"]
     assert await seen("mzj", scopes.OFFICER, scopes.HEAD) == []
     assert await seen("platform", scopes.AUTHORITY) == []

@@ -97,7 +97,7 @@ def test_every_state_by_every_role() -> None:
         "agreed": {"requester": "withdraw", "authority": "file"},
         "coordination": {"requester": "withdraw", "authority": "settle dismiss"},
         "provisioning": {"worker": "live lapse"},
-        "refused": {"requester": "accept_refusal", "worker": "share_after_all"},
+        "refused": {"requester": "accept_refusal", "worker": "reopen share_after_all"},
     }  # fmt: skip
 
 
@@ -258,6 +258,17 @@ FORBIDDEN: dict[str, tuple[Callable[[], Any], Any, list[str]]] = {
         lambda: attempt(
             "submit", applied("jingdezhen", state="draft", details={**FORM, "materials": []}), {Role.REQUESTER}
         ), INVALID_REQUEST, ["/body/details/materials"],
+    ),
+    "is_providers_word": (
+        lambda: _reply(profile="deqing", share="unconditional", state="returned_for_completion"), codes.NOT_YOUR_STEP,
+        [],
+    ),
+    "provider_agreed": (
+        lambda: _reply("approve", Role.AUTHORITY, "deqing", state="authority_review"), codes.NOT_YOUR_STEP, [],
+    ),
+    "stays_as_signed": (
+        lambda: _reply("complete", Role.REQUESTER, evidence=Evidence(details={"purpose": "营销"}),
+                       state="returned_for_completion"), INVALID_REQUEST, ["/body/details/purpose"],
     ),
     "told_once": (
         lambda: _reply("return", evidence=Evidence(missing=["使用时限"]), counts={"return": 1}), codes.TOLD_ONCE, [],

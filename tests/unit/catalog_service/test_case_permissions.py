@@ -14,8 +14,10 @@ from wire import scopes
 @pytest.mark.parametrize(
     ("actor", "sees"),
     [
-        (Actor("anybody", "zjj"), True),
-        (Actor("anybody", "rsj"), True),
+        (Actor("anybody", "zjj", frozenset({scopes.OFFICER})), True),
+        (Actor("anybody", "rsj", frozenset({scopes.HEAD})), True),
+        (Actor("a-system", "rsj"), False),
+        (Actor("another-person", "rsj", frozenset({scopes.SUBJECT})), False),
         (Actor("zjj-client", "moved"), True),
         (Actor("anybody", "jyj"), False),
         (Actor("anybody", "jyj", frozenset({scopes.OFFICER, scopes.HEAD, scopes.SUBJECT})), False),

@@ -8,7 +8,7 @@ from pydantic.functional_validators import AfterValidator
 
 def _readable(text: str) -> str:
     """Neither control characters nor halves of characters: text that a database and a page can hold."""
-    if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text):
+    if any(c < " " or c == "\x7f" or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in text):
         raise ValueError("control characters are not allowed")
     return text
 

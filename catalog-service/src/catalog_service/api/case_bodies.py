@@ -39,7 +39,7 @@ def _values(value: Any, depth: int) -> Iterator[tuple[Any, int]]:
 
 def _readable(text: str) -> bool:
     return len(text) <= LONGEST and not any(
-        (c < " " and c not in "\n\t") or c == "\x7f" or "\ud800" <= c <= "\udfff" for c in text
+        (c < " " and c not in "\n\t") or c == "\x7f" or "\ud800" <= c <= "\udfff" or c in "\ufffe\uffff" for c in text
     )
 
 

@@ -85,7 +85,7 @@ def router(door: Door, journal: Journal, desk: Desk) -> APIRouter:
         limit: Limit = 100, token: AccessToken = any_token,
     ) -> Response:  # fmt: skip
         actor = actor_of(token)
-        seen_by = None if actor.offices & OVERSEERS else (actor.department, actor.client)
+        seen_by = None if actor.offices & OVERSEERS else (actor.side, actor.client)
         wanted = {"kind": kind, "state": state, "batch": batch}
         async with journal.database.connect() as tx:
             found = await store.page_of_cases(tx, wanted, side=side, seen_by=seen_by, after=after, limit=limit)

@@ -64,7 +64,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
         sees_all = actor.department == PLATFORM or actor.offices & filings.OVERSEERS
         wanted = {name: value for name, value in (("state", state), ("provider", provider)) if value}
         async with journal.database.connect() as tx:
-            found = await filing_store.page_of_filings(tx, wanted, None if sees_all else actor.department, after, limit)
+            found = await filing_store.page_of_filings(tx, wanted, None if sees_all else actor.side, after, limit)
         return page(found, limit, found[-1].code if found else "")
 
     return routes

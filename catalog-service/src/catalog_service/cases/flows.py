@@ -35,6 +35,9 @@ from statute.calendar import SHANGHAI
 from statute.model import CLOCK_KEYS
 from wire import codes, scopes
 
+LAST_YEAR = 2999
+"""Of the dates that somebody may set; the calendar ends somewhere."""
+
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -247,7 +250,7 @@ async def situation_of(
         interface=await directory.find_interface(tx, interface_id, version) if case.interface else None,
         grant=await find_grant(tx, case.grant) if case.grant else None,
         parent=await store.find_case(tx, case.parent) if case.parent else None,
-        overdue=frozenset(clock.key for clock in clocks if clock.ended_at is None and clock.due_at < at),
+        overdue=frozenset(clock.key for clock in clocks if clock.ended_at is None and clock.latest_due_at < at),
     )  # fmt: skip
 
 
@@ -279,6 +282,8 @@ def _day(text: str, at: datetime) -> date | None:
         raise invalid(("until", "a date such as 2026-10-31")) from None
     if day < at.astimezone(SHANGHAI).date():
         raise invalid(("until", "lies in the past"))
+    if day.year > LAST_YEAR:
+        raise invalid(("until", f"no later than {LAST_YEAR}"))
     return day
 
 

@@ -11,7 +11,7 @@ OVERSEERS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNME
 
 def may_see(case: Case, actor: Actor) -> bool:
     """Both sides, whoever opened it, and those who oversee; for everybody else the case is not there."""
-    on_a_side = actor.department in {case.requester, case.provider} - {""}
+    on_a_side = actor.side in {case.requester, case.provider} - {""}
     return on_a_side or actor.client == case.maker or bool(actor.offices & OVERSEERS)
 
 

@@ -70,12 +70,18 @@ class Worker:
             async with self._journal.database.connect() as tx:
                 overdue = await store.ids_overdue(tx, key, state, MOST_AT_ONCE)
             for case_id in overdue:
-                async with self._journal.change(WORKER) as change:
-                    case = await store.hold_free_case(change.tx, case_id, state)
-                    if case is not None:
-                        await fire(change, self._desk, case, event, Evidence(reason="期限届满"))
-                        passed += 1
+                try:
+                    passed += await self._pass(case_id, state, event)
+                except Exception:
+                    log.exception("case.stuck", case=case_id)
         return passed
+
+    async def _pass(self, case_id: str, state: str, event: str) -> bool:
+        async with self._journal.change(WORKER) as change:
+            case = await store.hold_free_case(change.tx, case_id, state)
+            if case is not None:
+                await fire(change, self._desk, case, event, Evidence(reason="期限届满"))
+            return case is not None
 
     async def remind(self) -> int:
         """How many grants were told of, each once for each mark, the nearest mark alone where several have come."""

@@ -83,7 +83,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 def may_see(actor: Actor, clock: Clock) -> bool:
     """Both sides, and those who supervise them (B.16)."""
-    return actor.department in (clock.responsible, clock.counterpart) or bool(actor.offices & SUPERVISORS)
+    return actor.side in {clock.responsible, clock.counterpart} - {""} or bool(actor.offices & SUPERVISORS)
 
 
 def _desk(department: str) -> Address:

@@ -47,7 +47,7 @@ SETTLED = frozenset({"published", "suspended", "withdrawn", "rejected"})
 
 def may_see(actor: Actor, filing: Filing) -> bool:
     """Work on an entry is shown to its department and to those who oversee it, until it is published."""
-    return actor.department in (filing.provider, PLATFORM) or bool(actor.offices & OVERSEERS)
+    return actor.department == PLATFORM or actor.side == filing.provider or bool(actor.offices & OVERSEERS)
 
 
 # --- the two ways on ------------------------------------------------------------------------------------------------

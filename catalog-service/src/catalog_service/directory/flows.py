@@ -6,7 +6,7 @@ answer of a registration says whether the thing is new; stating the same again c
 
 import msgspec
 
-from catalog_service.directory import contract, importing, model, publishing, store
+from catalog_service.directory import contract, filing_store, importing, model, publishing, store
 from catalog_service.directory.breaking import changes
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import DONE, Act, Department, Interface
@@ -172,9 +172,18 @@ async def move_interface(change: Change, interface_id: str, version: str, act: A
     if known is None:
         raise Refusal(codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
     check_may_move(change.actor, known.provider, known.state, act)
+    if act == "revoke" and change.actor.department != PLATFORM:
+        await _check_unused(change, known)
     interface = model.move(known, act, change.actor.department, reason, change.at)
     await _keep_interface(change, known, interface, DONE[act], reason)
     return interface
+
+
+async def _check_unused(change: Change, interface: Interface) -> None:
+    """What others use is announced, negotiated and filed before it ends (国务院令第809号 27 para 3): see its stages."""
+    users = await filing_store.subscribers_of_interface(change.tx, interface.id, interface.version, change.at)
+    if users:
+        raise Refusal(codes.STILL_USED, interface.key, users=sorted(users), article="国务院令第809号 27")
 
 
 async def _keep_interface(

@@ -81,8 +81,13 @@ class Journal:
 
     @asynccontextmanager
     async def change(self, actor: Actor) -> AsyncIterator[Change]:
-        """A transaction that commits at the end of the block, or leaves nothing behind."""
+        """A transaction that commits at the end of the block, or leaves nothing behind.
+
+        Raises Refusal(DEPARTMENT_SUSPENDED): whoever may not take part decides nothing either (国务院令第809号 27).
+        """
         async with self.database.begin() as tx:
+            if actor.offices and await store.standing_of(tx, actor.department) in ("suspended", "revoked"):
+                raise Refusal(codes.DEPARTMENT_SUSPENDED, actor.department)
             yield Change(tx, actor, self._clock.now(), self._outbox)
 
 

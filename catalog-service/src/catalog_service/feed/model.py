@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from wire import catalog
+from wire import catalog, scopes
 
 PLATFORM = "platform"
 """The department of the operator whose key is made with the installation."""
@@ -18,6 +18,11 @@ class Actor:
     client: str
     department: str
     offices: frozenset[str] = frozenset()
+
+    @property
+    def side(self) -> str:
+        """The department for which this actor handles matters, "" for nobody: systems and persons have no desk."""
+        return self.department if self.offices & {scopes.OFFICER, scopes.HEAD} else ""
 
 
 def kind_and_id(thing: Thing) -> tuple[catalog.Kind, str]:

@@ -13,10 +13,12 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    column,
     func,
     insert,
     or_,
     select,
+    table,
     text,
     update,
 )
@@ -103,3 +105,10 @@ async def slowest(tx: AsyncConnection) -> int | None:
     seen = select(func.min(follower.c.revision)).where(follower.c.seen > func.now() - SEEN_LATELY)
     revision: int | None = (await tx.execute(seen)).scalar_one()
     return revision
+
+
+async def standing_of(tx: AsyncConnection, department: str) -> str:
+    """The standing of an actor's department, "" for one that is not in the directory."""
+    of_the_directory = table("department", schema=SCHEMA)
+    wanted = select(column("standing", Text)).select_from(of_the_directory).where(column("id") == department)
+    return str((await tx.execute(wanted)).scalar_one_or_none() or "")

@@ -83,7 +83,7 @@ class Messenger:
             webhook = await store.find_webhook(change.tx, webhook_id)
             until = change.at + LEASE
             leased = await store.lease(change.tx, webhook_id, change.at, until)
-        if webhook is None or leased is None:
+        if webhook is None or not webhook.active or leased is None:
             return False
         delivery, notice = leased
         error = await self._error_of(webhook, notice, int(change.at.timestamp()))

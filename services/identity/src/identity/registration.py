@@ -4,7 +4,7 @@ Whoever registers hands on rights, so nobody hands on more than they have themse
 token that the request came with. The same holds for a client whose keys are replaced: whoever sets its keys can be it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -59,10 +59,13 @@ class Registration:
         return known is None
 
     async def register_operator(self, client: Client, at: datetime) -> None:
-        """Register the first client of all, unless it is there: keys that were changed since stay changed."""
+        """Register the first client of all. If it is there, its keys stay as they were changed since, and its scopes
+        become those of this release: otherwise nobody could hand on a scope that came later."""
         async with self._database.connect() as connection:
             known = await load_client(connection, client.id)
-        if known is None:
+        if known is not None:
+            client = replace(known, scopes=known.scopes | client.scopes)
+        if client != known:
             await self.register(client, Actor(events.OURSELVES, PLATFORM, client.scopes), at)
 
 

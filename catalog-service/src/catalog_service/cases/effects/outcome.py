@@ -30,14 +30,25 @@ async def _change_share(turn: Turn, case: Case) -> Case:
 
 async def _share_after_all(turn: Turn, case: Case) -> Case:
     """The application that was refused is granted as it was asked; one that was given up meanwhile stays so."""
-    parent = await store.find_case(turn.change.tx, case.parent, for_change=True) if case.parent else None
-    agreed = turn.row.event == "agree" or turn.evidence.result == SHARE
-    if agreed and parent is not None and parent.state == "refused":
-        await fire(turn.change, turn.desk, parent, "share_after_all")
+    if turn.evidence.result == SHARE:
+        await _on_refused(turn, case, "share_after_all")
     return case
+
+
+async def _reconsider(turn: Turn, case: Case) -> Case:
+    """The provider thinks better of it: its reply is open again, and goes the way of every reply, heads and all."""
+    await _on_refused(turn, case, "reopen")
+    return case
+
+
+async def _on_refused(turn: Turn, case: Case, event: str) -> None:
+    parent = await store.find_case(turn.change.tx, case.parent, for_change=True) if case.parent else None
+    if parent is not None and parent.state == "refused":
+        await fire(turn.change, turn.desk, parent, event, turn.evidence)
 
 
 EFFECTS: Mapping[str, Effect] = {
     "change_share": _change_share,
+    "reconsider": _reconsider,
     "share_after_all": _share_after_all,
 }

@@ -23,6 +23,8 @@ SIDES = (Role.REQUESTER, Role.PROVIDER)
 ASKED = ("is_shared", "is_usable", "fits_the_interface")
 APPROVED = ("is_shared", "is_usable", "copy_is_consented", "is_within_request", "is_masked", "subject_is_asked")
 WHOLE = ("is_shared", "is_complete", "has_written_form")
+ANSWERED = ("is_providers_word", *APPROVED)
+DECIDED = ("is_usable", "copy_is_consented", "is_masked", "subject_is_asked")
 REFUSED = ("basis_allowed", "incomplete_is_no_ground")
 DECREE = "国务院令第809号"
 ASKING, SIGNED, IN_TIME, TOLD = f"{DECREE} 20 ¶2", f"{DECREE} 20", f"{DECREE} 21 ¶1", f"{DECREE} 21 ¶2"
@@ -74,13 +76,13 @@ OPENING = (
         when="opens_after_consent", guards=ASKED),
     Row(event="apply", sources=(START,), target="draft", by=(Role.REQUESTER,), cite=ASKING, guards=ASKED),
     Row(event="edit", sources=("draft", "consent_pending"), target="draft", by=(Role.REQUESTER,), cite=ASKING,
-        needs=("details",), guards=("fits_the_interface",), effects=("take_details",)),
+        needs=("details",), guards=("fits_the_interface",), effects=("take_details", "note_hand")),
     Row(event="submit", sources=("draft",), target="granted", by=(Role.REQUESTER,), cite="常德 11 ¶1; 景德镇 7, 10 ¶1",
         when="opens_at_once", guards=ASKED, effects=("give_grant",), tells=SIDES),
     Row(event="submit", sources=("draft",), target="consent_pending", by=(Role.REQUESTER,), cite="常德 10, 11 ¶1",
         when="opens_after_consent", guards=ASKED),
     Row(event="submit", sources=("draft",), target="internal_sign", by=(Role.REQUESTER,), cite=ASKING,
-        when="is_signed_out", guards=WHOLE, tells=(Role.REQUESTER_HEAD,)),
+        when="is_signed_out", guards=WHOLE, effects=("note_hand",), tells=(Role.REQUESTER_HEAD,)),
     Row(event="submit", sources=("draft",), target="upper_hop", by=(Role.REQUESTER,), cite="常德 13", when="goes_up",
         guards=WHOLE, tells=(Role.AUTHORITY,)),
     *_handed_in("submit", "draft", Role.REQUESTER, ASKING, four_eyes=False,
@@ -107,10 +109,10 @@ COMPLETENESS = (
         cite=TOLD, needs=("missing",), guards=("told_once",),
         effects=("note_missing", "forget_reply", "pause_reply"), tells=(Role.REQUESTER,)),
     Row(event="complete", sources=("returned_for_completion",), target="authority_review", by=(Role.REQUESTER,),
-        cite=TOLD, needs=("details",), when="authority_alone", guards=("fits_the_interface",),
+        cite=TOLD, needs=("details",), when="authority_alone", guards=("stays_as_signed", "fits_the_interface"),
         effects=("take_details", "note_lacking", "resume_reply"), tells=(Role.AUTHORITY,)),
     Row(event="complete", sources=("returned_for_completion",), target="provider_review", by=(Role.REQUESTER,),
-        cite=TOLD, needs=("details",), guards=("fits_the_interface",),
+        cite=TOLD, needs=("details",), guards=("stays_as_signed", "fits_the_interface"),
         effects=("take_details", "note_lacking", "resume_reply"), tells=(Role.PROVIDER,)),
     Row(event="extend", sources=("submitted", "provider_review"), target="extension_requested", by=(Role.PROVIDER,),
         cite=IN_TIME, needs=("days", "reason"), when="is_conditional", guards=("may_be_extended",),
@@ -123,16 +125,16 @@ COMPLETENESS = (
 
 REPLY_ROWS = (
     Row(event="agree", sources=(*WITH_PROVIDER, "returned_for_completion", "negotiating"), target="reply_sign",
-        by=(Role.PROVIDER,), cite=SIGNED, when="reply_is_signed", guards=APPROVED,
+        by=(Role.PROVIDER,), cite=SIGNED, when="reply_is_signed", guards=ANSWERED,
         effects=("take_reply", "note_answer"), tells=(Role.PROVIDER_HEAD,)),
     Row(event="agree", sources=(*WITH_PROVIDER, "returned_for_completion", "negotiating"), target="agreed",
-        by=(Role.PROVIDER,), cite=NEGOTIATED, when="is_negotiated", guards=APPROVED,
+        by=(Role.PROVIDER,), cite=NEGOTIATED, when="is_negotiated", guards=ANSWERED,
         effects=("take_reply", "note_answer"), tells=(Role.AUTHORITY, Role.REQUESTER)),
     Row(event="agree", sources=(*WITH_PROVIDER, "returned_for_completion", "negotiating"), target="authority_review",
-        by=(Role.PROVIDER,), cite="德清 14", when="authority_decides_too", guards=APPROVED,
+        by=(Role.PROVIDER,), cite="德清 14", when="authority_decides_too", guards=ANSWERED,
         effects=("take_reply", "note_answer"), tells=(Role.AUTHORITY,)),
     *_provided("agree", (*WITH_PROVIDER, "returned_for_completion", "negotiating"), Role.PROVIDER,
-               f"{IN_TIME}; 常德 11 ¶2; 景德镇 10 ¶2; 云南 29"),
+               f"{IN_TIME}; 常德 11 ¶2; 景德镇 10 ¶2; 云南 29", guards=ANSWERED),
     Row(event="refuse", sources=WITH_PROVIDER, target="reply_sign", by=(Role.PROVIDER,), cite=f"{SIGNED}, 21 ¶2",
         needs=("reason",), when="refusal_is_signed", guards=REFUSED, effects=("take_refusal", "note_answer"),
         tells=(Role.PROVIDER_HEAD,)),
@@ -157,8 +159,9 @@ REPLY_ROWS = (
 AUTHORITY_ROWS = (
     Row(event="approve", sources=("authority_review",), target="provisioning", by=(Role.AUTHORITY,),
         cite="景德镇 9; 德清 14 ¶2", needs=("filing_no",), when="is_desensitised", guards=APPROVED,
-        effects=("take_reply", "note_filing", "give_grant"), starts=(PROVIDE,), tells=SIDES, four_eyes=True),
-    *_provided("approve", ("authority_review",), Role.AUTHORITY, "德清 14"),
+        effects=("take_reply", "note_filing", "give_grant"), stops=REPLIES, starts=(PROVIDE,), tells=SIDES,
+        four_eyes=True),
+    *_provided("approve", ("authority_review",), Role.AUTHORITY, "德清 14", guards=(*APPROVED, "provider_agreed")),
     Row(event="refuse", sources=("authority_review",), target="refused", by=(Role.AUTHORITY,), cite="德清 12, 14",
         needs=("reason",), when="may_be_refused", guards=REFUSED, effects=("take_refusal", "report_refusal"),
         stops=REPLIES, tells=SIDES, four_eyes=True),
@@ -176,7 +179,9 @@ AUTHORITY_ROWS = (
 
 AFTERWARDS = (
     Row(event="consented", sources=("consent_pending",), target="granted", by=(Role.WORKER,), cite="常德 10, 11 ¶1",
-        guards=APPROVED, effects=("give_grant",), tells=SIDES),
+        when="is_still_open", guards=APPROVED, effects=("give_grant",), tells=SIDES),
+    Row(event="consented", sources=("consent_pending",), target="draft", by=(Role.WORKER,), cite="常德 10",
+        tells=(Role.REQUESTER,)),
     Row(event="not_consented", sources=("consent_pending",), target="draft", by=(Role.WORKER,), cite="常德 10",
         tells=(Role.REQUESTER,)),
     Row(event="live", sources=("provisioning",), target="granted", by=(Role.WORKER,), cite=f"{DECREE} 22 ¶1",
@@ -185,7 +190,9 @@ AFTERWARDS = (
         when="grant_is_gone", tells=SIDES),
     Row(event="accept_refusal", sources=("refused",), target="refusal_accepted", by=(Role.REQUESTER,),
         cite=TOLD, tells=(Role.PROVIDER,)),
-    *_provided("share_after_all", ("refused",), Role.WORKER, f"{DECREE} 28", guards=("is_usable",),
+    Row(event="reopen", sources=("refused",), target="provider_review", by=(Role.WORKER,), cite=f"{DECREE} 28",
+        effects=("forget_reply",), starts=(REPLY,), tells=SIDES),
+    *_provided("share_after_all", ("refused",), Role.WORKER, f"{DECREE} 28", guards=DECIDED,
                effects=("take_reply", "give_grant")),
     Row(event="withdraw", sources=BEFORE_DECISION, target="withdrawn", by=(Role.REQUESTER,), cite=ASKING,
         tells=(Role.PROVIDER,)),
@@ -236,6 +243,7 @@ CONDITIONS = {
     "opens_after_consent": lambda situation: sharing.way(situation) == "at_once" and not _opens_at_once(situation),
     "is_signed_out": lambda situation: sharing.is_signed(situation, "application_out"),
     "goes_up": sharing.goes_up,
+    "is_still_open": lambda situation: sharing.way(situation) == "at_once",
     "hops_left": sharing.hops_left,
     "is_negotiated": lambda situation: sharing.way(situation) == "negotiated",
     "authority_alone": lambda situation: sharing.way(situation) == "by_authority",
@@ -258,6 +266,9 @@ GUARDS = {
     "is_complete": sharing.is_complete,
     "has_written_form": sharing.has_written_form,
     "told_once": told_once,
+    "provider_agreed": sharing.provider_agreed,
+    "is_providers_word": sharing.is_providers_word,
+    "stays_as_signed": sharing.stays_as_signed,
     "may_be_extended": sharing.may_be_extended,
     "reply_is_overdue": sharing.reply_is_overdue,
     "copy_is_consented": sharing.copy_is_consented,

@@ -45,6 +45,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 BY_REQUESTER, BY_SUBJECT = "correction.by_requester", "correction.by_subject"
 FORWARD, ORDERED = "correction.authority_forward", "ordered_check"
+LAST_DAY = date(2999, 12, 31)
 CHECKS = (BY_REQUESTER, BY_SUBJECT, ORDERED)
 FINDINGS = ("confirmed_corrected", "confirmed_correct", "cannot_determine")
 ASKERS = (Role.REQUESTER, Role.SUBJECT)
@@ -172,8 +173,8 @@ def _date_ahead(situation: Situation) -> None:
         day = date.fromisoformat(situation.case.details["until"])
     except ValueError:
         raise invalid(("details/until", "a date such as 2026-10-31")) from None
-    if day < today(situation):
-        raise invalid(("details/until", "lies in the past"))
+    if not today(situation) <= day <= LAST_DAY:
+        raise invalid(("details/until", f"from today to {LAST_DAY}"))
 
 
 def sides(opening: Opening) -> tuple[str, str]:

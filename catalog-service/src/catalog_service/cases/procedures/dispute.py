@@ -70,7 +70,7 @@ MACHINE = Machine(
         Row(event="respond", sources=("negotiating",), target="negotiating", by=SIDES, cite=DECREE, needs=("reason",),
             tells=SIDES),
         Row(event="agree", sources=OPEN, target="closed", by=(Role.PROVIDER,), cite=DECREE, needs=("note",),
-            effects=("share_after_all",), tells=(Role.REQUESTER, Role.AUTHORITY)),
+            effects=("reconsider",), tells=(Role.REQUESTER, Role.AUTHORITY)),
         Row(event="escalate", sources=OPEN, target="upper_coordination", by=SIDES, cite=DECREE, needs=("reason",),
             when="crosses_levels", tells=(Role.UPPER_AUTHORITY, *SIDES)),
         Row(event="escalate", sources=OPEN, target="authority_coordination", by=SIDES,

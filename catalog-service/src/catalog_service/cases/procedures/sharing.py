@@ -272,6 +272,29 @@ def reply_is_overdue(situation: Situation) -> None:
         raise Refusal(codes.NOT_OVERDUE, situation.case.number, article="国务院令第809号 21")
 
 
+def is_providers_word(situation: Situation) -> None:
+    """Source: 德清 14 ¶1: what is shared without a condition there is the authority's to give, returned or not."""
+    if way(situation) == "by_authority":
+        raise Refusal(codes.NOT_YOUR_STEP, "the authority grants it", roles=["authority"], article="德清 14 ¶1")
+
+
+def provider_agreed(situation: Situation) -> None:
+    """Source: 德清 14 ¶1 会同: an entry that has become conditional meanwhile needs the provider's word first."""
+    if way(situation) != "by_authority" and situation.case.decision.get("result") != "agree":
+        raise Refusal(codes.NOT_YOUR_STEP, "the provider has not agreed", roles=["provider"], article="德清 14 ¶1")
+
+
+SIGNED = ("purpose", "fields", "term_months", "method", "mode", "desensitised")
+"""What a head's signature is for."""
+
+
+def stays_as_signed(situation: Situation) -> None:
+    """Source: 国务院令第809号 20: what the head signed is only added to; whoever wants more applies anew."""
+    before, now = situation.case.details, situation.evidence.details
+    changed = [name for name in SIGNED if before.get(name) and name in now and now[name] != before[name]]
+    require((f"details/{name}", "was signed; withdraw this and apply anew") for name in changed)
+
+
 def copy_is_consented(situation: Situation) -> None:
     """Source: 常德 10, 德清 15."""
     if needs_consent_to_copy(situation):

@@ -45,7 +45,8 @@ CREATE TABLE catalog.complainant (
     entry bytea NOT NULL
 );
 ALTER TABLE catalog.grants ADD not_after bigint NOT NULL DEFAULT 0, ADD reminded_days integer;
-UPDATE catalog.grants SET not_after = (convert_from(entry, 'UTF8')::jsonb ->> 'not_after')::bigint;
+UPDATE catalog.grants SET not_after = (convert_from(entry, 'UTF8')::jsonb ->> 'not_after')::bigint
+    WHERE standing <> 'revoked';
 CREATE INDEX ON catalog.grants (not_after) WHERE not_after > 0;
 CREATE TABLE catalog.follower (
     name text PRIMARY KEY,

@@ -37,7 +37,10 @@ class Line:
         return head, body
 
     async def say(self, data: bytes) -> None:
-        self.writer.write(data)
+        try:
+            self.writer.write(data)
+        except RuntimeError as error:  # how uvloop says that the other side has gone
+            raise ConnectionResetError(str(error)) from None
         await self.writer.drain()
 
     async def closed(self) -> None:

@@ -3,13 +3,13 @@
 Words: *accepted* is committed in a batch, *sequenced* has an index in the tree, *published* is covered by a checkpoint.
 """
 
-import time
 from collections.abc import Callable
 
 import structlog
 
 from audit_service import store
 from audit_service.entry import BadBatch, Batch, check
+from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
 from wire import codes
 
@@ -19,9 +19,10 @@ log = structlog.get_logger()
 class Ingest:
     """The one way into the log. `wake` tells the sequencer that there is work."""
 
-    def __init__(self, database: store.Database, wake: Callable[[], None]) -> None:
+    def __init__(self, database: store.Database, wake: Callable[[], None], clock: Clock | None = None) -> None:
         self._database = database
         self._wake = wake
+        self._clock = clock or SystemClock()
 
     async def take(self, batch: Batch) -> None:
         """Commit a batch, or find that it was committed before.
@@ -30,7 +31,7 @@ class Ingest:
         it again with the same key, or never use that epoch again).
         """
         try:
-            check(batch, time.time_ns() // 1_000_000)
+            check(batch, int(self._clock.now().timestamp() * 1000))
         except BadBatch as error:
             log.error("batch.broken", batch=batch.key, reason=str(error))
             raise Refusal(codes.BROKEN_FRAME, str(error)) from None

@@ -18,7 +18,7 @@ LARGEST_PRIVATE_BYTES = 4 * 1024
 LARGEST_BATCH_BYTES = 4 * 1024 * 1024
 AHEAD_MS = 5 * 60 * 1000
 """How far a writer's clock may be ahead of ours."""
-Retention = Literal["general", "personal"]
+Retention = Literal["general", "personal", "permanent"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 

@@ -21,7 +21,8 @@ from wire import codes
 
 Pool = Any  # asyncpg publishes no types
 log = structlog.get_logger()
-INGEST, SEQUENCER, READER, KEEPER = (f"tongdao_audit_{name}" for name in ("ingest", "sequencer", "reader", "keeper"))
+ROLES = ("ingest", "sequencer", "reader", "keeper", "indexer", "archivist", "clerk")
+INGEST, SEQUENCER, READER, KEEPER, INDEXER, ARCHIVIST, CLERK = (f"tongdao_audit_{name}" for name in ROLES)
 ANSWER_S = 1.8
 """Who waits longer than this for the database is told that there is none (design P1: within 2 s)."""
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -50,20 +51,26 @@ class Database:
         self.ingest: Any = None
         self.reader: Any = None
         self.keeper: Any = None
+        self.indexer: Any = None
+        self.archivist: Any = None
+        self.clerk: Any = None
 
     async def open(self) -> None:
-        self.ingest = await self._pool(INGEST, 4)
-        self.reader = await self._pool(READER, 4)
-        self.keeper = await self._pool(KEEPER, 1)
+        self.ingest = await self._pool(INGEST, 1, 4)
+        self.reader = await self._pool(READER, 1, 8)
+        self.keeper = await self._pool(KEEPER, 1, 1)
+        self.indexer = await self._pool(INDEXER, 0, 2)
+        self.archivist = await self._pool(ARCHIVIST, 0, 2)
+        self.clerk = await self._pool(CLERK, 0, 4)
 
-    async def _pool(self, role: str, most: int) -> Any:
+    async def _pool(self, role: str, least: int, most: int) -> Any:
         return await asyncpg.create_pool(
-            self._url, min_size=1, max_size=most, timeout=5, reset=_nothing_to_reset,
+            self._url, min_size=least, max_size=most, timeout=5, reset=_nothing_to_reset,
             server_settings={"role": role, "application_name": role},
         )  # fmt: skip
 
     async def close(self) -> None:
-        for pool in (self.ingest, self.reader, self.keeper):
+        for pool in (self.ingest, self.reader, self.keeper, self.indexer, self.archivist, self.clerk):
             if pool is not None:
                 await end(pool)
 
@@ -73,6 +80,20 @@ class Database:
             self._url, timeout=5, command_timeout=60,
             server_settings={"role": SEQUENCER, "application_name": SEQUENCER, **_HALF_OPEN},
         )  # fmt: skip
+
+
+@asynccontextmanager
+async def turn(pool: Pool, job: str) -> AsyncIterator[Any | None]:
+    """A connection while it is our turn to do `job`, None while another replica does it. Lost with the connection: what
+    must not be done twice has to be safe by itself."""
+    async with pool.acquire() as connection:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 1))", f"audit/{job}"):
+            yield None
+            return
+        try:
+            yield connection
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock(hashtextextended($1, 1))", f"audit/{job}")
 
 
 async def end(connection: Any) -> None:
@@ -311,7 +332,7 @@ async def put_tiles(tx: Any, tiles: dict[tuple[int, int], bytes]) -> None:
     """New tiles, and new content of those that grew."""
     await tx.executemany(
         """INSERT INTO audit.tile (level, n, hashes) VALUES ($1, $2, $3)
-           ON CONFLICT (level, n) DO UPDATE SET hashes = excluded.hashes""",
+           ON CONFLICT (shard, level, n) DO UPDATE SET hashes = excluded.hashes""",
         [(level, n, hashes) for (level, n), hashes in tiles.items()],
     )
 

@@ -4,6 +4,10 @@ CALL = "call"
 """Call granted interfaces through the gateway."""
 AUDIT_READ = "audit:read"
 """See every record; without it a department sees the calls in which it took part."""
+AUDIT_KEEP = "audit:keep"
+"""Keep the log: archive, hold, propose or approve a disposal, close an alert. Tells nothing of its records."""
+AUDIT_SUBJECT = "audit:subject"
+"""Find the records about one person, by an identity number that is not kept."""
 CATALOG_WRITE = "catalog:write"
 """Register departments, systems, resources and interfaces."""
 GRANT_WRITE = "grant:write"
@@ -26,4 +30,4 @@ SUBJECT = "office:subject"
 
 OFFICES = (OFFICER, HEAD, AUTHORITY, UPPER_AUTHORITY, GOVERNMENT, SUBJECT)
 """As what a token may act in the law's procedures."""
-ALL = (CALL, AUDIT_READ, CATALOG_WRITE, GRANT_WRITE, CLIENT_WRITE, *OFFICES)
+ALL = (CALL, AUDIT_READ, AUDIT_KEEP, AUDIT_SUBJECT, CATALOG_WRITE, GRANT_WRITE, CLIENT_WRITE, *OFFICES)

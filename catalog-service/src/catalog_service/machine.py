@@ -42,6 +42,10 @@ _ON_A_SIDE = {
     scopes.OFFICER: (Role.REQUESTER, Role.PROVIDER),
     scopes.HEAD: (Role.REQUESTER_HEAD, Role.PROVIDER_HEAD),
 }
+OFFICE_OF = {role: office for office, role in _ANYWHERE.items()} | {
+    role: office for office, roles in _ON_A_SIDE.items() for role in roles
+}
+"""The office that somebody with a role holds; the worker holds none."""
 
 
 def roles_of(offices: Iterable[str], department: str, *, requester: str, provider: str) -> frozenset[Role]:
@@ -153,6 +157,22 @@ def step(machine: Machine, rules: Rules[S], attempt: Attempt[S]) -> Row:
     for guard in row.guards:
         rules.guards[guard](attempt.situation)
     return row
+
+
+def possible(machine: Machine, rules: Rules[S], attempt: Attempt[S]) -> list[str]:
+    """Events that could be tried now by state, role, law and hands, whichever `attempt` names.
+
+    Evidence and guards speak when one is tried.
+    """
+    found = [
+        row.event
+        for row in machine.rows
+        if attempt.state in row.sources
+        and attempt.roles & frozenset(row.by)
+        and (not row.when or rules.conditions[row.when](attempt.situation))
+        and not (row.four_eyes and attempt.client in attempt.makers)
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _not_now(machine: Machine, attempt: Attempt[S]) -> Refusal:

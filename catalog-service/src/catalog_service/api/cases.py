@@ -15,7 +15,7 @@ from catalog_service.cases.batch import Item, act_on_all, apply_for_all
 from catalog_service.cases.effects.complaints import complainant_of
 from catalog_service.cases.flows import Desk, Named
 from catalog_service.cases.model import Case, Evidence
-from catalog_service.cases.permissions import OVERSEERS, may_see, sees_maker
+from catalog_service.cases.permissions import may_see, sees_maker
 from catalog_service.clocks.flows import clocks_of
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.model import Actor
@@ -85,7 +85,7 @@ def router(door: Door, journal: Journal, desk: Desk) -> APIRouter:
         limit: Limit = 100, token: AccessToken = any_token,
     ) -> Response:  # fmt: skip
         actor = actor_of(token)
-        seen_by = None if actor.offices & OVERSEERS else (actor.side, actor.client)
+        seen_by = None if actor.oversees else (actor.side, actor.client)
         wanted = {"kind": kind, "state": state, "batch": batch}
         async with journal.database.connect() as tx:
             found = await store.page_of_cases(tx, wanted, side=side, seen_by=seen_by, after=after, limit=limit)

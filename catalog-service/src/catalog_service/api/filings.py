@@ -61,7 +61,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
             errors = [{"path": "/query/state", "error": f"one of {', '.join(MACHINE.states)}"}]
             raise Refusal(INVALID_REQUEST, state, errors=errors)
         actor = actor_of(token)
-        sees_all = actor.department == PLATFORM or actor.offices & filings.OVERSEERS
+        sees_all = actor.department == PLATFORM or actor.oversees
         wanted = {name: value for name, value in (("state", state), ("provider", provider)) if value}
         async with journal.database.connect() as tx:
             found = await filing_store.page_of_filings(tx, wanted, None if sees_all else actor.side, after, limit)

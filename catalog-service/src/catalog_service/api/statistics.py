@@ -15,11 +15,10 @@ from catalog_service.statistics.model import LONGEST_DAYS, Scope
 from catalog_service.statistics.usage import take_report
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
-from wire import codes, scopes
+from wire import codes
 from wire.tokens import AccessToken, Door
 from wire.usage import Report
 
-OVERSEERS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNMENT})
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
 First = Annotated[date | None, Query(alias="from", ge=EARLIEST, le=LATEST)]
 Last = Annotated[date | None, Query(alias="to", ge=EARLIEST, le=LATEST)]
@@ -62,7 +61,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook, key: ServiceKey) -> A
 
 def _whose(actor: Actor, department: str) -> str:
     """The figures of which department, "" for all; raises Refusal(NOT_YOURS)."""
-    if actor.offices & OVERSEERS or actor.department == PLATFORM:
+    if actor.oversees or actor.department == PLATFORM:
         return department
     if department not in ("", actor.department):
         raise Refusal(codes.NOT_YOURS, f"figures of {department}")

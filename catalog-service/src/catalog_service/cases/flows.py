@@ -25,7 +25,8 @@ from catalog_service.directory.model import Department, check_active
 from catalog_service.feed.flows import Change
 from catalog_service.feed.model import Actor
 from catalog_service.grants.store import find_grant
-from catalog_service.machine import START, Attempt, Role, Row, step
+from catalog_service.machine import OFFICE_OF, START, Attempt, Role, Row, step
+from catalog_service.machine import possible as possible_events
 from catalog_service.notices.flows import notify
 from catalog_service.notices.model import Address, Subject
 from catalog_service.policy.flows import Lawbook
@@ -294,13 +295,6 @@ def department_of(case: Case, role: Role) -> str:
     return case.provider if role in (Role.PROVIDER, Role.PROVIDER_HEAD) else ""
 
 
-_OFFICE = {
-    Role.REQUESTER: scopes.OFFICER, Role.REQUESTER_HEAD: scopes.HEAD, Role.PROVIDER: scopes.OFFICER,
-    Role.PROVIDER_HEAD: scopes.HEAD, Role.AUTHORITY: scopes.AUTHORITY, Role.UPPER_AUTHORITY: scopes.UPPER_AUTHORITY,
-    Role.GOVERNMENT: scopes.GOVERNMENT, Role.SUBJECT: scopes.SUBJECT,
-}  # fmt: skip
-
-
 def addresses(case: Case, roles: Iterable[Role]) -> list[Address]:
     """Where these roles get their notices; a side that there is not gets none."""
     found = []
@@ -309,7 +303,7 @@ def addresses(case: Case, roles: Iterable[Role]) -> list[Address]:
         department = case.person if alone else department_of(case, role)
         on_a_side = role not in (Role.AUTHORITY, Role.UPPER_AUTHORITY, Role.GOVERNMENT)
         if department or not on_a_side:
-            found.append(Address(department, _OFFICE[role], case.maker if alone else ""))
+            found.append(Address(department, OFFICE_OF[role], case.maker if alone else ""))
     return found
 
 
@@ -341,7 +335,7 @@ async def _write_history(turn: Turn, case: Case, n: int, digest: str) -> None:
 async def _tell_log(turn: Turn, case: Case, digest: str) -> None:
     """One event for the log: who decided what on which ground; what a form says about people stays out of it."""
     evidence = turn.evidence
-    basis = ";".join(" ".join(filter(None, (one.law, one.article))) for one in evidence.legal_basis)
+    basis = ";".join(one.named for one in evidence.legal_basis)
     facts = {
         "case": case.id, "number": case.number, "requester": case.requester, "provider": case.provider,
         "from": turn.situation.case.state, "to": case.state, "reason": evidence.reason, "basis": basis,
@@ -366,12 +360,4 @@ async def possible(tx: AsyncConnection, desk: Desk, case: Case, actor: Actor, at
     kind = desk.kind(case.kind)
     roles = roles_in(case, actor)
     situation = await situation_of(tx, desk, case, Evidence(), actor, roles, at)
-    rows = [
-        row
-        for row in kind.machine.rows
-        if case.state in row.sources
-        and roles & frozenset(row.by)
-        and (not row.when or kind.rules.conditions[row.when](situation))
-        and not (row.four_eyes and actor.client in case.makers)
-    ]
-    return list(dict.fromkeys(row.event for row in rows))
+    return possible_events(kind.machine, kind.rules, _attempt("", situation, {}))

@@ -12,8 +12,6 @@ from catalog_service.notices.model import Subject as Subject  # clocks and notic
 from statute.model import Binding, Unit
 from wire import scopes
 
-SUPERVISORS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNMENT})
-
 
 class Clock(msgspec.Struct, frozen=True, kw_only=True):
     """One time limit; both sides see it whole.
@@ -83,7 +81,7 @@ class Clock(msgspec.Struct, frozen=True, kw_only=True):
 
 def may_see(actor: Actor, clock: Clock) -> bool:
     """Both sides, and those who supervise them (B.16)."""
-    return actor.side in {clock.responsible, clock.counterpart} - {""} or bool(actor.offices & SUPERVISORS)
+    return actor.side in {clock.responsible, clock.counterpart} - {""} or actor.oversees
 
 
 def _desk(department: str) -> Address:

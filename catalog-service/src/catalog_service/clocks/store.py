@@ -4,7 +4,21 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, Select, Table, Text, func, or_, select, tuple_, update
+from sqlalchemy import (
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -98,10 +112,12 @@ async def of_subjects(tx: AsyncConnection, subjects: Sequence[Subject]) -> list[
 async def page_of_clocks(
     tx: AsyncConnection, *, seen_by: str | None, state: State | None, responsible: str, after: str, limit: int
 ) -> list[Clock]:
-    """seen_by  a department that is on one of the sides; None: all are seen    responsible  "" for any"""
+    """seen_by  a department that is on one of the sides, "" sees none, None all    responsible  "" for any"""
     wanted = select(clock.c.entry).where(clock.c.id > after).order_by(clock.c.id).limit(limit)
     if seen_by is not None:
-        wanted = wanted.where(or_(clock.c.responsible == seen_by, clock.c.counterpart == seen_by))
+        wanted = wanted.where(
+            literal(seen_by) != "", or_(clock.c.responsible == seen_by, clock.c.counterpart == seen_by)
+        )
     if state is not None:
         wanted = wanted.where(clock.c.state == state)
     return await _all(tx, wanted.where(clock.c.responsible == responsible) if responsible else wanted)

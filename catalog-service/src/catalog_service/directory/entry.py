@@ -13,6 +13,7 @@ ShareType = Literal["unconditional", "conditional", "none"]
 Mode = Literal["query", "verify", "compare"]
 Rank = Literal["", "法律", "行政法规", "地方性法规", "国务院决定", "部门规章", "地方政府规章", "国家有关规定", "政策"]
 """Rank of a legal ground; "" where nobody stated it."""
+_IMPORTANT = ("重要数据", "核心数据")
 Cycle = Literal["实时", "每日", "每周", "每月", "每季度", "每年"]
 
 
@@ -45,6 +46,11 @@ class Basis(msgspec.Struct, frozen=True, kw_only=True):
     law: str
     article: str = ""
     rank: Rank = ""
+
+    @property
+    def named(self) -> str:
+        """Law and article, as people cite them."""
+        return f"{self.law} {self.article}".strip()
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,3 +123,13 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     expires: str = ""
     related: list[str] = []
     state: State = State()
+
+    @property
+    def is_kept_long(self) -> bool:
+        """Whether records about it are kept for three years: personal information, or important or core data.
+
+        The grade is said in words (数据分类分级), so a text that names either counts, even one that denies it.
+        Source: 个人信息保护法 56; 数据安全法 21; 网络数据安全管理条例 (国务院令第790号) 12.
+        """
+        personal = self.contains_personal_info or self.sensitive_personal_info or self.minors
+        return personal or any(grade in self.classification for grade in _IMPORTANT)

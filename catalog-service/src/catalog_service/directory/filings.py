@@ -26,7 +26,7 @@ from catalog_service.directory.model import Department
 from catalog_service.directory.publishing import publish_all
 from catalog_service.feed.flows import Change
 from catalog_service.feed.model import PLATFORM, Actor
-from catalog_service.machine import START, Attempt, Role, Row, roles_of, step
+from catalog_service.machine import OFFICE_OF, START, Attempt, Role, Row, possible, roles_of, step
 from catalog_service.notices.flows import notify
 from catalog_service.notices.model import Address, Subject
 from catalog_service.policy.flows import Lawbook, today
@@ -34,7 +34,6 @@ from runtime.errors import Refusal
 from statute.calendar import SHANGHAI, CalendarError
 from wire import codes, scopes
 
-OVERSEERS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNMENT})
 WRITING = frozenset({"create", "edit"})
 """Events that bring a text: they happen by putting it."""
 COMPARED = frozenset({"send_up", "resubmit"})
@@ -47,7 +46,7 @@ SETTLED = frozenset({"published", "suspended", "withdrawn", "rejected"})
 
 def may_see(actor: Actor, filing: Filing) -> bool:
     """Work on an entry is shown to its department and to those who oversee it, until it is published."""
-    return actor.department == PLATFORM or actor.side == filing.provider or bool(actor.offices & OVERSEERS)
+    return actor.department == PLATFORM or actor.side == filing.provider or actor.oversees
 
 
 # --- the two ways on ------------------------------------------------------------------------------------------------
@@ -88,12 +87,15 @@ async def file_step(change: Change, lawbook: Lawbook, code: str, event: str, evi
 
 
 def _step(actor: Actor, event: str, situation: Situation) -> Row:
+    return step(MACHINE, RULES, _attempt(actor, event, situation))
+
+
+def _attempt(actor: Actor, event: str, situation: Situation) -> Attempt[Situation]:
     filing = situation.filing
-    attempt = Attempt(
+    return Attempt(
         event=event, state=filing.state, roles=_roles(actor, filing), client=actor.client,
         makers=frozenset([*filing.makers, *filing.signers]), evidence=asdict(situation.evidence), situation=situation,
     )  # fmt: skip
-    return step(MACHINE, RULES, attempt)
 
 
 def _roles(actor: Actor, filing: Filing) -> frozenset[Role]:
@@ -201,18 +203,12 @@ async def _write_history(turn: Turn, filing: Filing) -> None:
 def _facts(turn: Turn, filing: Filing) -> dict[str, str]:
     evidence = turn.situation.evidence
     flags = [*filing.flags, *([NARROWED] if filing.narrowing or turn.situation.filing.narrowing else [])]
-    basis = ";".join(" ".join(filter(None, (one.law, one.article))) for one in evidence.legal_basis)
+    basis = ";".join(one.named for one in evidence.legal_basis)
     return {
         "resource": filing.code, "name": filing.text.name, "provider": filing.provider, "state": filing.state,
         "reason": evidence.reason, "basis": basis, "filing_no": evidence.filing_no, "article": turn.row.cite,
         "flags": ",".join(flags),
     }  # fmt: skip
-
-
-_OFFICES = {
-    Role.PROVIDER: scopes.OFFICER, Role.PROVIDER_HEAD: scopes.HEAD, Role.AUTHORITY: scopes.AUTHORITY,
-    Role.UPPER_AUTHORITY: scopes.UPPER_AUTHORITY,
-}  # fmt: skip
 
 
 async def _tell_roles(turn: Turn, filing: Filing) -> None:
@@ -222,7 +218,7 @@ async def _tell_roles(turn: Turn, filing: Filing) -> None:
             to += [Address(department, scopes.OFFICER) for department in sorted(turn.situation.subscribers)]
         else:
             on_a_side = role in (Role.PROVIDER, Role.PROVIDER_HEAD)
-            to.append(Address(filing.provider if on_a_side else "", _OFFICES[role]))
+            to.append(Address(filing.provider if on_a_side else "", OFFICE_OF[role]))
     key = f"filing/{filing.code}/{filing.steps}"
     about, word = Subject("filing", filing.code), f"filing.{turn.row.event}"
     await notify(turn.change, to=to, word=word, about=about, facts=_facts(turn, filing), key=key)
@@ -250,7 +246,7 @@ async def view(tx: AsyncConnection, lawbook: Lawbook, code: str, actor: Actor, a
         "alike": [] if filing.state in SETTLED else await alike(tx, filing.text),
         "history": await filing_store.steps_of(tx, code),
         "clocks": await clocks_of(tx, [clock_subject(key, code) for key in (UPDATE, REVIEW)]),
-        "possible": _possible(situation, actor),
+        "possible": possible(MACHINE, RULES, _attempt(actor, "", situation)),
     }  # fmt: skip
 
 
@@ -259,17 +255,3 @@ def _law_of(situation: Situation) -> dict[str, Any]:
     filing, profile = situation.filing, situation.law.profile
     government = filing.government if _keeps_its_law(filing) else situation.provider.is_government
     return {"profile": profile.id, "profile_version": profile.version, "government": government}
-
-
-def _possible(situation: Situation, actor: Actor) -> list[str]:
-    """Events that this actor may try now, by state, role, law and hands; what they need shows when they are tried."""
-    filing, roles = situation.filing, _roles(actor, situation.filing)
-    rows = [
-        row
-        for row in MACHINE.rows
-        if filing.state in row.sources
-        and (not row.when or RULES.conditions[row.when](situation))
-        and roles & frozenset(row.by)
-        and not (row.four_eyes and actor.client in {*filing.makers, *filing.signers})
-    ]
-    return list(dict.fromkeys(row.event for row in rows))

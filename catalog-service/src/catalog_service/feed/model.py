@@ -8,6 +8,7 @@ from wire import catalog, scopes
 
 PLATFORM = "platform"
 """The department of the operator whose key is made with the installation."""
+_OVERSEERS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNMENT})
 Thing = catalog.Department | catalog.System | catalog.Interface | catalog.Grant
 
 
@@ -23,6 +24,11 @@ class Actor:
     def side(self) -> str:
         """The department for which this actor handles matters, "" for nobody: systems and persons have no desk."""
         return self.department if self.offices & {scopes.OFFICER, scopes.HEAD} else ""
+
+    @property
+    def oversees(self) -> bool:
+        """Whether this actor sees every matter: those who coordinate, decide and supervise (国务院令第809号 28)."""
+        return bool(self.offices & _OVERSEERS)
 
 
 def kind_and_id(thing: Thing) -> tuple[catalog.Kind, str]:

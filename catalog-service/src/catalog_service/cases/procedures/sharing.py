@@ -369,7 +369,7 @@ def grant_of(situation: Situation, grant_id: str) -> Grant:
     return Grant(
         id=grant_id, revision=0, system=case.system, department=case.requester, interface=case.interface,
         purpose=form.purpose, fields=_fields_given(situation),
-        basis="；".join(" ".join(filter(None, (one.law, one.article))) for one in form.basis),
+        basis="；".join(one.named for one in form.basis),
         not_after=_end(situation.at, months), **limits,
     )  # fmt: skip
 

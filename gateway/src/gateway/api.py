@@ -5,16 +5,18 @@
 """
 
 import time
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from gateway.handle import Gateway
 from gateway.policy.decide import explain
 from gateway.policy.model import Asked, Deny, Known
 from runtime.errors import Refusal
 from runtime.http import AsyncClient, HTTPError
+from runtime.http import Response as Answer
 from runtime.problems import language_of
 from wire import codes, paths, scopes
 from wire.tokens import AccessToken, Door
@@ -22,8 +24,8 @@ from wire.tokens import AccessToken, Door
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 IN = ("accept", "accept-language", "authorization", "content-type", "if-none-match", "traceparent", "dpop")
 OUT = (
-    "allow", "cache-control", "content-disposition", "content-type", "etag", "location", "pragma", "retry-after",
-    "tongdao-fault", "www-authenticate",
+    "allow", "cache-control", "content-disposition", "content-length", "content-type", "etag", "location", "pragma",
+    "retry-after", "tongdao-fault", "tongdao-state", "www-authenticate",
 )  # fmt: skip
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 
@@ -32,7 +34,9 @@ def passing_router(routes: dict[str, tuple[AsyncClient, str]]) -> APIRouter:
     """Routes whose requests go on to another service: public prefix -> (client, prefix there)."""
     router = APIRouter(include_in_schema=False)
     for prefix, (client, inner) in routes.items():
-        router.add_api_route(f"{prefix}/{{rest:path}}", _passing(client, prefix, inner), methods=METHODS)
+        passing = _passing(client, prefix, inner)
+        for path in (prefix, f"{prefix}/{{rest:path}}"):
+            router.add_api_route(path, passing, methods=METHODS)
     return router
 
 
@@ -55,12 +59,23 @@ async def pass_on(client: AsyncClient, request: Request, target: str) -> Respons
     if len(body) > BODY_LIMIT_BYTES:
         raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=BODY_LIMIT_BYTES)
     passed = {name: request.headers[name] for name in IN if name in request.headers}
+    passed["accept-encoding"] = "identity"
+    asked = client.build_request(request.method, target, content=body, headers=passed)
     try:
-        answer = await client.request(request.method, target, content=body, headers=passed)
+        answer = await client.send(asked, stream=True)
     except HTTPError as error:
         raise Refusal(codes.SERVICE_UNREACHABLE, type(error).__name__, retry_after=1) from None
     lines = {name: answer.headers[name] for name in OUT if name in answer.headers}
-    return Response(answer.content, answer.status_code, lines)
+    return StreamingResponse(_content(answer), answer.status_code, lines)
+
+
+async def _content(answer: Answer) -> AsyncIterator[bytes]:
+    """As it comes: an export is not kept in memory. One that breaks off breaks our answer off."""
+    try:
+        async for part in answer.aiter_raw():
+            yield part
+    finally:
+        await answer.aclose()
 
 
 def explain_router(gateway: Gateway, door: Door) -> APIRouter:

@@ -9,12 +9,15 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from harness.merkle import Definition
+from harness.merkle import DIGESTS, Definition
 
 Receipt = dict[str, Any]
 ORIGIN = "yunjiang.example/log1"
 CALL = "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e"
 OTHER_CALL = "01931f2e-7c1a-7d4e-9b3a-000000000000"
+WITNESS = "witness.example/w1"
+AT_S = 1_790_000_000
+"""2026-09-21T14:13:20Z"""
 
 
 def key(seed: int = 1) -> Ed25519PrivateKey:
@@ -27,9 +30,9 @@ def base64_of(raw: bytes) -> str:
     return base64.b64encode(raw).decode()
 
 
-def vkey(name: str = ORIGIN, private: Ed25519PrivateKey | None = None) -> str:
-    """C2SP form of a public key."""
-    public = b"\x01" + (private or key()).public_key().public_bytes_raw()
+def vkey(name: str = ORIGIN, private: Ed25519PrivateKey | None = None, kind: int = 1) -> str:
+    """C2SP form of a public key; kind 4 is that of a witness."""
+    public = bytes([kind]) + (private or key()).public_key().public_bytes_raw()
     key_id = hashlib.sha256(name.encode() + b"\n" + public).hexdigest()[:8]
     return f"{name}+{key_id}+{base64_of(public)}"
 
@@ -39,6 +42,19 @@ def signature_line(text: str, name: str = ORIGIN, private: Ed25519PrivateKey | N
     private = private or key()
     identity = bytes.fromhex(vkey(name, private).removeprefix(name + "+")[:8])
     return f"— {name} {base64_of(identity + private.sign(text.encode()))}\n"
+
+
+def witness_vkey(name: str = WITNESS, private: Ed25519PrivateKey | None = None) -> str:
+    """C2SP form of a witness's public key."""
+    return vkey(name, private or key(7), kind=4)
+
+
+def cosignature_line(text: str, name: str = WITNESS, private: Ed25519PrivateKey | None = None, at_s: int = AT_S) -> str:
+    """One line under a note by which a witness says that it saw the tree at that time; newline included."""
+    private = private or key(7)
+    identity = bytes.fromhex(witness_vkey(name, private).removeprefix(name + "+")[:8])
+    signature = private.sign(f"cosignature/v1\ntime {at_s}\n{text}".encode())
+    return f"— {name} {base64_of(identity + at_s.to_bytes(8, 'big') + signature)}\n"
 
 
 def leaf_of(call: str, phase: str, sequence: int) -> bytes:
@@ -53,6 +69,7 @@ class SmallLog:
 
     size: int = 13
     replaced: dict[int, bytes] = field(default_factory=dict)
+    suite: str = "SHA-256"
 
     def leaves(self) -> list[bytes]:
         """All leaves in order."""
@@ -62,13 +79,22 @@ class SmallLog:
             row[index] = leaf
         return row
 
+    def tree(self) -> Definition:
+        """All its hashes."""
+        return Definition(self.leaves(), DIGESTS[self.suite])
+
     def text(self) -> str:
         """What a checkpoint of this log says."""
-        return f"{ORIGIN}\n{self.size}\n{base64_of(Definition(self.leaves()).root(self.size))}\n"
+        extension = "" if self.suite == "SHA-256" else f"hash {self.suite}\n"
+        return f"{ORIGIN}\n{self.size}\n{base64_of(self.tree().root(self.size))}\n{extension}"
 
-    def receipt(self, *indexes: int) -> Receipt:
+    def note(self, *lines: str) -> str:
+        """Its checkpoint with these lines below, by default the one of its key."""
+        return self.text() + "\n" + "".join(lines or [signature_line(self.text())])
+
+    def receipt(self, *indexes: int, call: str = CALL) -> Receipt:
         """A receipt for the records at these indexes (default: the two of CALL)."""
-        tree, leaves, text = Definition(self.leaves()), self.leaves(), self.text()
+        tree, leaves = self.tree(), self.leaves()
         records: list[object] = [
             {
                 "index": index,
@@ -78,8 +104,7 @@ class SmallLog:
             }
             for index in indexes or (5, 9)
         ]
-        note = f"{text}\n{signature_line(text)}"
-        return {"v": 1, "call": CALL, "log": ORIGIN, "checkpoint": note, "records": records}
+        return {"v": 1, "call": call, "log": ORIGIN, "checkpoint": self.note(), "records": records}
 
 
 def file_of(receipt: object) -> bytes:

@@ -1,8 +1,9 @@
-"""Known answers of RFC 6962 hashing."""
+"""Known answers of RFC 6962 hashing, and of SM3."""
 
 import pytest
 
-from tlog.hashes import EMPTY_ROOT, leaf_hash, node_hash
+from harness.merkle import DIGESTS
+from tlog.hashes import EMPTY_ROOT, SHA256, SM3, SUITES, Suite, leaf_hash, node_hash
 
 
 @pytest.mark.requirement("LOG-01")
@@ -13,8 +14,27 @@ def test_hashes_are_those_of_rfc_6962() -> None:
     assert node_hash(b"N123", b"N456").hex() == "aa217fe888e47007fa15edab33c2b492a722cb106c64667fc2b044444de66bbb"
 
 
+@pytest.mark.requirement("TLG-01")
+def test_sm3_gives_the_answers_of_the_standard() -> None:
+    """GB/T 32905-2016, appendix A."""
+    assert SM3.digest(b"abc").hex() == "66c7f0f462eeedd9d1f2d46bdc10e4e24167c4875cf2f7a2297da02b8f4ba8e0"
+    assert SM3.digest(b"abcd" * 16).hex() == "debe9ff92275b8a138604889c18e5a4d6fdb70e5387e5765293dcba39c0c5732"
+
+
+@pytest.mark.requirement("TLG-01")
+@pytest.mark.parametrize("suite", SUITES.values(), ids=list(SUITES))
+def test_every_suite_hashes_as_the_definition(suite: Suite) -> None:
+    digest = DIGESTS[suite.name]
+    left, right = suite.leaf(b"left"), suite.leaf(b"right")
+    assert left == digest(b"\x00left")
+    assert suite.node(left, right) == digest(b"\x01" + left + right)
+    assert suite.empty == digest(b"")
+    assert SUITES == {"SHA-256": SHA256, "SM3": SM3}
+
+
 @pytest.mark.requirement("LOG-01")
-def test_a_leaf_is_never_a_node_and_order_counts() -> None:
-    left, right = leaf_hash(b"left"), leaf_hash(b"right")
-    assert leaf_hash(left + right) != node_hash(left, right)
-    assert node_hash(left, right) != node_hash(right, left)
+@pytest.mark.parametrize("suite", SUITES.values(), ids=list(SUITES))
+def test_a_leaf_is_never_a_node_and_order_counts(suite: Suite) -> None:
+    left, right = suite.leaf(b"left"), suite.leaf(b"right")
+    assert suite.leaf(left + right) != suite.node(left, right)
+    assert suite.node(left, right) != suite.node(right, left)

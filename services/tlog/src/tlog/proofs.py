@@ -6,7 +6,7 @@ short are all a ProofError, never another exception. Source: RFC 9162 sections 2
 
 from collections.abc import Iterator, Sequence
 
-from tlog.hashes import HASH_BYTES, node_hash
+from tlog.hashes import HASH_BYTES, SHA256, Suite
 
 MAX_SIZE = 2**64
 
@@ -15,7 +15,7 @@ class ProofError(Exception):
     """What was given does not hold together; the message says why in plain words and quotes nothing of it."""
 
 
-def root_of_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes:
+def root_of_path(leaf: bytes, index: int, size: int, path: Sequence[bytes], *, suite: Suite = SHA256) -> bytes:
     """Root proved by `path` for the leaf at `index` of a tree with `size` leaves.
 
     leaf   32-byte leaf hash        index  0-based, < size
@@ -31,23 +31,27 @@ def root_of_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> b
         if last == 0:
             raise ProofError("the inclusion proof is too long")
         if node & 1 or node == last:
-            result = node_hash(sibling, result)
+            result = suite.node(sibling, result)
             node, last = _skip_lone_heights(node, last)
         else:
-            result = node_hash(result, sibling)
+            result = suite.node(result, sibling)
         node, last = node >> 1, last >> 1
     if last != 0:
         raise ProofError("the inclusion proof is too short")
     return result
 
 
-def verify_inclusion(leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes) -> None:
+def verify_inclusion(
+    leaf_hash: bytes, index: int, size: int, path: Sequence[bytes], root: bytes, *, suite: Suite = SHA256
+) -> None:
     """Raises ProofError unless `path` leads from the leaf at `index` to `root` of a tree with `size` leaves."""
-    if root_of_path(leaf_hash, index, size, path) != _hash(root, "the root"):
+    if root_of_path(leaf_hash, index, size, path, suite=suite) != _hash(root, "the root"):
         raise ProofError("the inclusion proof leads to another root")
 
 
-def verify_consistency(size1: int, size2: int, path: Sequence[bytes], root1: bytes, root2: bytes) -> None:
+def verify_consistency(
+    size1: int, size2: int, path: Sequence[bytes], root1: bytes, root2: bytes, *, suite: Suite = SHA256
+) -> None:
     """Raises ProofError unless the tree (size1, root1) is a prefix of the tree (size2, root2).
 
     From size 0 there is nothing to prove: every tree begins with the empty one, so asking is an error.
@@ -67,11 +71,11 @@ def verify_consistency(size1: int, size2: int, path: Sequence[bytes], root1: byt
         hashes.insert(0, root1)  # a full older tree is itself a node of the newer one, so the proof leaves it out
     if not hashes:
         raise ProofError("the consistency proof is empty")
-    if _both_roots(size1, size2, hashes) != (root1, root2):
+    if _both_roots(size1, size2, hashes, suite) != (root1, root2):
         raise ProofError("the consistency proof leads to other roots")
 
 
-def _both_roots(size1: int, size2: int, hashes: list[bytes]) -> tuple[bytes, bytes]:
+def _both_roots(size1: int, size2: int, hashes: list[bytes], suite: Suite) -> tuple[bytes, bytes]:
     node, last = size1 - 1, size2 - 1
     while node & 1:
         node, last = node >> 1, last >> 1
@@ -80,10 +84,10 @@ def _both_roots(size1: int, size2: int, hashes: list[bytes]) -> tuple[bytes, byt
         if last == 0:
             raise ProofError("the consistency proof is too long")
         if node & 1 or node == last:
-            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
+            older, newer = suite.node(sibling, older), suite.node(sibling, newer)
             node, last = _skip_lone_heights(node, last)
         else:
-            newer = node_hash(newer, sibling)
+            newer = suite.node(newer, sibling)
         node, last = node >> 1, last >> 1
     if last != 0:
         raise ProofError("the consistency proof is too short")

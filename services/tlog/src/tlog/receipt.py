@@ -5,12 +5,10 @@ proves that the log held exactly these bytes at these places when it signed. It 
 outside the tree: a wrong salt shows when the holder of a request or an answer recomputes its digest.
 """
 
-import json
 import re
-from typing import NoReturn
 
-from tlog.checkpoint import Checkpoint, from_base64, open_note, parse_vkey
-from tlog.hashes import leaf_hash
+from tlog.checkpoint import Checkpoint, from_base64, open_checkpoint
+from tlog.plain_json import json_object
 from tlog.proofs import ProofError, verify_inclusion
 
 _MEMBERS = ("v", "call", "log", "checkpoint", "records")
@@ -21,46 +19,59 @@ _SALT = re.compile(r"(?:[0-9a-f]{2})*")
 
 def parse(data: bytes) -> dict[str, object]:
     """The receipt in a file, *unverified*. Raises ProofError unless it is one plain JSON object, no member twice."""
-    return _json_object(data, "the receipt")
+    return json_object(data, "the receipt")
 
 
-def verify(receipt: dict[str, object], vkey: str) -> list[dict[str, object]]:
+def verify(receipt: dict[str, object], *vkeys: str) -> list[dict[str, object]]:
     """The leaves of a receipt, in its order, if all of it holds; else ProofError with the first reason found.
 
     Checked: the form, with no member too many (an unproved extra could mislead a reader); the signature by the key of
-    `vkey`; that log, checkpoint and key have one name; each record's inclusion; that each leaf is of this call.
+    one of the vkeys; that log, checkpoint and key have one name; each record's inclusion; that each leaf is of this
+    call.
     """
-    checkpoint = _open(receipt, vkey)
+    return [leaf for _, leaf in verify_exact(receipt, *vkeys)]
+
+
+def verify_exact(receipt: dict[str, object], *vkeys: str) -> list[tuple[bytes, dict[str, object]]]:
+    """As `verify`, with the exact bytes of each leaf."""
+    checkpoint = checkpoint_of(receipt, *vkeys)
     call, records = receipt["call"], receipt["records"]
     if not isinstance(call, str) or _UUID.fullmatch(call) is None:
         raise ProofError("the receipt's call is not a UUID")
     if not isinstance(records, list) or not records:
         raise ProofError("the receipt has no list of records")
-    leaves: dict[int, dict[str, object]] = {}
+    leaves: dict[int, tuple[bytes, dict[str, object]]] = {}
     for record in records:
-        index, leaf = _verify_record(record, checkpoint)
+        index, data = _verify_record(record, checkpoint)
+        leaf = json_object(data, "a record's leaf")
         if index in leaves:
             raise ProofError("two records have the same index")
         if leaf.get("call") != call:
             raise ProofError("a record is of another call")
-        leaves[index] = leaf
+        leaves[index] = data, leaf
     return list(leaves.values())
 
 
-def _open(receipt: dict[str, object], vkey: str) -> Checkpoint:
+def note_of(receipt: dict[str, object]) -> str:
+    """The signed note in a receipt, *unverified*; raises ProofError if it has none."""
+    note = receipt.get("checkpoint")
+    if not isinstance(note, str):
+        raise ProofError("the receipt's checkpoint is not a text")
+    return note
+
+
+def checkpoint_of(receipt: dict[str, object], *vkeys: str) -> Checkpoint:
+    """The checkpoint that the receipt's records are said to lead to, if the key of one of the vkeys signed it."""
     _check_members(receipt, _MEMBERS, "the receipt")
     if type(receipt["v"]) is not int or receipt["v"] != 1:
         raise ProofError("the receipt's version is not 1")
-    note = receipt["checkpoint"]
-    if not isinstance(note, str):
-        raise ProofError("the receipt's checkpoint is not a text")
-    checkpoint = open_note(note, vkey)
-    if not checkpoint.origin == parse_vkey(vkey).name == receipt["log"]:
-        raise ProofError("receipt, checkpoint and vkey do not name the same log")
+    checkpoint = open_checkpoint(note_of(receipt), *vkeys)
+    if checkpoint.origin != receipt["log"]:
+        raise ProofError("receipt and checkpoint do not name the same log")
     return checkpoint
 
 
-def _verify_record(record: object, checkpoint: Checkpoint) -> tuple[int, dict[str, object]]:
+def _verify_record(record: object, checkpoint: Checkpoint) -> tuple[int, bytes]:
     members = _check_members(record, _RECORD_MEMBERS, "a record")
     index, salt, proof = members["index"], members["salt"], members["proof"]
     if type(index) is not int:
@@ -71,35 +82,12 @@ def _verify_record(record: object, checkpoint: Checkpoint) -> tuple[int, dict[st
         raise ProofError("a record's proof is not a list")
     data = from_base64(members["leaf"], "a record's leaf")
     path = [from_base64(step, "a step of a record's proof") for step in proof]
-    verify_inclusion(leaf_hash(data), index, checkpoint.size, path, checkpoint.root)
-    return index, _json_object(data, "a record's leaf")
+    suite = checkpoint.suite
+    verify_inclusion(suite.leaf(data), index, checkpoint.size, path, checkpoint.root, suite=suite)
+    return index, data
 
 
 def _check_members(value: object, names: tuple[str, ...], what: str) -> dict[str, object]:
     if not isinstance(value, dict) or value.keys() != set(names):
         raise ProofError(f"{what} is not an object with exactly the members {', '.join(names)}")
     return value
-
-
-def _json_object(data: bytes, what: str) -> dict[str, object]:
-    """JSON in UTF-8, without what two readers could read differently: double members, fractions, half characters."""
-    refuse = _not_a_whole_number
-    try:
-        value = json.loads(data.decode(), object_pairs_hook=_object, parse_float=refuse, parse_constant=refuse)
-        json.dumps(value, ensure_ascii=False).encode()  # fails on an escaped half of a surrogate pair
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise ProofError(f"{what} is not a plain JSON object")
-    return value
-
-
-def _object(members: list[tuple[str, object]]) -> dict[str, object]:
-    result = dict(members)
-    if len(result) != len(members):
-        raise ValueError("a member stands twice")
-    return result
-
-
-def _not_a_whole_number(text: str) -> NoReturn:
-    raise ValueError("not a whole number")

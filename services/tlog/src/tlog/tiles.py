@@ -7,7 +7,7 @@ may be partial: it is a prefix of the full tile it will become. Pure arithmetic.
 import re
 from typing import NamedTuple
 
-from tlog.hashes import HASH_BYTES, node_hash
+from tlog.hashes import HASH_BYTES, SHA256, Suite
 from tlog.proofs import ProofError
 
 TILE_HEIGHT = 8
@@ -42,11 +42,12 @@ def edge_tiles(size: int) -> list[tuple[int, int]]:
     return tiles
 
 
-def subtree_root(hashes: bytes) -> bytes:
+def subtree_root(hashes: bytes, *, suite: Suite = SHA256) -> bytes:
     """Root over concatenated hashes whose number is a power of two; of a whole tile: its hash one level up."""
     row = [hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)]
+    node = suite.node
     while len(row) > 1:
-        row = [node_hash(row[i], row[i + 1]) for i in range(0, len(row), 2)]
+        row = [node(row[i], row[i + 1]) for i in range(0, len(row), 2)]
     return row[0]
 
 

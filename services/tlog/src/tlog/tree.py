@@ -10,7 +10,7 @@ Source: RFC 6962 sections 2.1 to 2.1.2; C2SP tlog-tiles.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
 
-from tlog.hashes import EMPTY_ROOT, HASH_BYTES, node_hash
+from tlog.hashes import HASH_BYTES, SHA256, Suite
 from tlog.proofs import MAX_SIZE, ProofError, check_consistency_sizes, check_index, check_size
 from tlog.tiles import TILE_BYTES, TILE_HEIGHT, TILE_WIDTH, subtree_root
 
@@ -19,22 +19,22 @@ Range = tuple[int, int]
 """Leaves from the first (included) to the second (excluded)."""
 
 
-def root(size: int, read: Read) -> bytes:
+def root(size: int, read: Read, *, suite: Suite = SHA256) -> bytes:
     """Root of the tree of the first `size` leaves. Raises ProofError if a tile holds less than it must."""
     check_size(size)
-    return EMPTY_ROOT if size == 0 else _range_hash((0, size), read)
+    return suite.empty if size == 0 else _range_hash((0, size), read, suite)
 
 
-def inclusion_proof(index: int, size: int, read: Read) -> list[bytes]:
+def inclusion_proof(index: int, size: int, read: Read, *, suite: Suite = SHA256) -> list[bytes]:
     """Sibling hashes, leaf side first, of the leaf at `index` in the tree of the first `size` leaves."""
     tile = cache(read)
-    return [_range_hash(leaves, tile) for leaves in _inclusion_ranges(index, size)]
+    return [_range_hash(leaves, tile, suite) for leaves in _inclusion_ranges(index, size)]
 
 
-def consistency_proof(size1: int, size2: int, read: Read) -> list[bytes]:
+def consistency_proof(size1: int, size2: int, read: Read, *, suite: Suite = SHA256) -> list[bytes]:
     """Hashes that prove the tree of `size1` leaves (at least 1) to be a prefix of that of `size2`."""
     tile = cache(read)
-    return [_range_hash(leaves, tile) for leaves in _consistency_ranges(size1, size2)]
+    return [_range_hash(leaves, tile, suite) for leaves in _consistency_ranges(size1, size2)]
 
 
 def inclusion_tiles(index: int, size: int) -> list[tuple[int, int]]:
@@ -47,7 +47,9 @@ def consistency_tiles(size1: int, size2: int) -> list[tuple[int, int]]:
     return _tiles(_consistency_ranges(size1, size2))
 
 
-def append(size: int, new_leaf_hashes: Sequence[bytes], read: Read) -> dict[tuple[int, int], bytes]:
+def append(
+    size: int, new_leaf_hashes: Sequence[bytes], read: Read, *, suite: Suite = SHA256
+) -> dict[tuple[int, int], bytes]:
     """New content of every tile that changes when a tree of `size` leaves gets more.
 
     Each value is the whole tile, old hashes included, so that storing it is one write per key. Reads at most the
@@ -65,7 +67,7 @@ def append(size: int, new_leaf_hashes: Sequence[bytes], read: Read) -> dict[tupl
         row = (_stored(read, level, first, 0, width) if width else b"") + new
         contents = [row[start : start + TILE_BYTES] for start in range(0, len(row), TILE_BYTES)]
         changed.update({(level, first + i): content for i, content in enumerate(contents)})
-        new = b"".join(subtree_root(content) for content in contents if len(content) == TILE_BYTES)
+        new = b"".join(subtree_root(content, suite=suite) for content in contents if len(content) == TILE_BYTES)
         level += 1
     return changed
 
@@ -127,11 +129,11 @@ def _complete_subtrees(leaves: Range) -> Iterator[tuple[int, int]]:
         begin += 1 << height
 
 
-def _range_hash(leaves: Range, read: Read) -> bytes:
-    hashes = [_subtree_hash(height, index, read) for height, index in _complete_subtrees(leaves)]
+def _range_hash(leaves: Range, read: Read, suite: Suite) -> bytes:
+    hashes = [_subtree_hash(height, index, read, suite) for height, index in _complete_subtrees(leaves)]
     result = hashes.pop()
     while hashes:
-        result = node_hash(hashes.pop(), result)
+        result = suite.node(hashes.pop(), result)
     return result
 
 
@@ -142,8 +144,8 @@ def _place(height: int, index: int) -> tuple[int, int, int, int]:
     return level, n, offset, 1 << inner
 
 
-def _subtree_hash(height: int, index: int, read: Read) -> bytes:
-    return subtree_root(_stored(read, *_place(height, index)))
+def _subtree_hash(height: int, index: int, read: Read, suite: Suite) -> bytes:
+    return subtree_root(_stored(read, *_place(height, index)), suite=suite)
 
 
 def _stored(read: Read, level: int, n: int, offset: int, count: int) -> bytes:

@@ -1,0 +1,1 @@
+../../../standalone/verify_receipt.py

@@ -11,14 +11,9 @@ import pytest
 from catalog_service.clocks.states import CLOCK
 from catalog_service.feed.model import Actor
 from catalog_service.notices.model import Address, Notice, Subject, may_read
-from catalog_service.notices.webhook import (
-    Webhook,
-    message,
-    mistakes_in_webhook,
-    next_try,
-    signature,
-)
+from catalog_service.notices.webhook import Webhook, message, mistakes_in_webhook
 from catalog_service.notices.words import LIMITS, WORDS, rendered
+from runtime.webhook import next_try, signature
 from statute.model import CLOCK_KEYS
 from wire import scopes
 

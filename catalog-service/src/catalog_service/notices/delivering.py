@@ -1,16 +1,11 @@
 """Sending notices to webhooks: each webhook by a task of its own, so that a slow one holds up no other.
 
 At least once and under the same id. A lease keeps two workers from sending the same message at the same time; if one
-dies, its lease ends and the other sends it again. No redirect is followed, no proxy is used, and the connection goes
-to the very address that was held against the registered networks.
+dies, its lease ends and the other sends it again.
 """
 
 import asyncio
-import ipaddress
-import ssl
 from datetime import datetime, timedelta
-from functools import cache
-from urllib.parse import urlsplit
 
 import structlog
 from msgspec.structs import replace
@@ -20,23 +15,16 @@ from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.notices import webhook_store as store
 from catalog_service.notices.flows import notify
 from catalog_service.notices.model import Address, Notice, Subject
-from catalog_service.notices.webhook import Delivery, DeliveryState, Webhook, message, next_try, signature
-from relay.egress import Egress, EgressDenied
-from relay.heads import request_head
-from relay.upstream import Upstream, UpstreamFault
+from catalog_service.notices.webhook import Delivery, DeliveryState, Webhook, message
+from relay.egress import Egress
+from relay.webhook import TIMEOUT_S, failure_of_post
 from runtime.service_auth import ServiceKey
+from runtime.webhook import next_try, signature
 
 log = structlog.get_logger()
 MESSENGER = Actor("webhook-messenger", PLATFORM)
 MOST_AT_ONCE = 64
-TIMEOUT_S = 10.0
 LEASE = timedelta(seconds=60)
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's certificate authorities, read once."""
-    return ssl.create_default_context()
 
 
 class Messenger:
@@ -94,38 +82,8 @@ class Messenger:
         """Send it; "" if it was taken."""
         body = message(notice)
         signed = signature(self._key.derived(webhook.purpose), at, body)
-        try:
-            status = await self._post(webhook, notice.id, signed, body)
-        except EgressDenied as denied:
-            return str(denied)
-        except UpstreamFault as fault:
-            return f"{type(fault).__name__}: {fault}"
-        except (OSError, UnicodeError) as error:
-            return f"name not resolved: {type(error).__name__}"
-        return "" if 200 <= status < 300 else f"answered {status}"
-
-    async def _post(self, webhook: Webhook, notice_id: str, signed: str, body: bytes) -> int:
-        """The status of the answer; nothing else of it is read."""
-        url = urlsplit(webhook.url)
-        host, secure = url.hostname or "", url.scheme == "https"
-        port = url.port or (443 if secure else 80)
-        networks = [ipaddress.ip_network(network) for network in webhook.networks]
-        upstream = Upstream(
-            host, port, resolve=lambda: self._egress.resolve(host, port, networks),
-            tls=_trusted() if secure else None, connections=1,
-        )  # fmt: skip
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        lines = [
-            (b"content-type", b"application/json"),
-            (b"user-agent", b"tongdao"),
-            (b"tongdao-notice", notice_id.encode()),
-            (b"tongdao-signature", signed.encode()),
-        ]
-        head = request_head(b"POST", target.encode(), url.netloc.encode(), lines, len(body))
-        try:
-            return (await upstream.send(head, body, timeout_s=TIMEOUT_S)).status
-        finally:
-            upstream.close()
+        lines = [(b"tongdao-notice", notice.id.encode()), (b"tongdao-signature", signed.encode())]
+        return await failure_of_post(self._egress, webhook.url, webhook.networks, lines, body, TIMEOUT_S)
 
     async def _settle(self, webhook: Webhook, delivery: Delivery, leased_until: datetime, error: str) -> None:
         async with self._journal.change(MESSENGER) as change:

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := $(wildcard requirements/*.lock)
 PROJECTS := $(wildcard */pyproject.toml services/*/pyproject.toml)
-PACKAGES := tlog statute runtime relay wire identity sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
+PACKAGES := tlog statute runtime relay wire identity witness sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
 T ?=
 ARGS ?=
 
@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit ci bench bench-search bench-suspension docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit simulate ci bench bench-search bench-suspension bench-log bench-log-search docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ test: .venv/.for-test ## all tests, or T=path
 test-unit: .venv/.for-test ## only what needs no process and no database
 	@$(BIN)/pytest -q tests/unit
 
+simulate: .venv/.for-test ## the sequencer under 2,000 seeded schedules of crashes, pauses and late commits (SEEDS=2000)
+	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
+
 ci: lint types arch test ## what has to pass before a merge
 
 bench: .venv/.for-test ## governed calls per second on this machine
@@ -66,6 +69,12 @@ bench-search: .venv/.for-test ## how fast 50,000 entries are searched; fails whe
 
 bench-suspension: .venv/.for-test ## how soon a suspension is effective at the gateway, under load
 	@PYTHONPATH=tests $(BIN)/python bench/suspension.py $(ARGS)
+
+bench-log: .venv/.for-test ## how fast the log takes, sequences and shows records (RECORDS=600000 PACED_S=60)
+	@PYTHONPATH=tests $(BIN)/python bench/log.py
+
+bench-log-search: .venv/.for-test ## how fast ten million rows of the log are searched (ROWS=1000000 is quicker, HOT=0.6 archives the rest)
+	@PYTHONPATH=tests $(BIN)/python bench/log_search.py
 
 docs: .venv/.for-test ## renew the pages that are made from the code
 	@$(BIN)/python docs/write.py

@@ -15,7 +15,7 @@ from statute.profiles import bundled
 from wire.codes import REGISTRY
 
 HERE = Path(__file__).parent
-SERVICES = ("gateway", "exchange_service", "catalog_service", "audit_service", "identity")
+SERVICES = ("gateway", "exchange_service", "catalog_service", "audit_service", "identity", "witness")
 
 
 def codes_page() -> str:
@@ -44,7 +44,7 @@ def settings_page() -> str:
         prefix = str(cls.model_config["env_prefix"])
         parts.append(f"\n## {service}\n\n| variable | default | meaning |\n|---|---|---|\n")
         for name, field in cls.model_fields.items():
-            default = "required" if field.is_required() else f"`{field.default}`"
+            default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
             parts.append(f"| `{prefix}{name.upper()}` | {default} | {field.description} |\n")
     return "".join(parts)
 

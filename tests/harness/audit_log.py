@@ -12,9 +12,10 @@ from audit_service import leases, store
 from audit_service.append import Ingest
 from audit_service.checkpoint import Published, Signer
 from audit_service.entry import Batch, batch_of
-from audit_service.fsck import examine
+from audit_service.fsck.check import Manner, examine
 from audit_service.reaper import Reaper
 from audit_service.sequencer import Sequencer
+from audit_service.sequencing.step import Term
 from harness.merkle import Definition
 from harness.receipts import ORIGIN, key
 from runtime.ids import uuid7
@@ -41,7 +42,8 @@ class Log:
 
     def __init__(self, url: str, service_url: str, folder: Path) -> None:
         self.url = url
-        self.published = Published(folder / "published")
+        self._published_file = folder / "published"
+        self.published = Published(self._published_file)
         self.signer = Signer(ORIGIN, key())
         self.database = store.Database(service_url)
         self.sequencer = Sequencer(self.database, self.signer, self.published)
@@ -49,7 +51,7 @@ class Log:
         self.reaper = Reaper("audit-1-reaper", self.database, 15)
         self.epoch = 0
         self.next = 0
-        self._office: tuple[Any, int] | None = None
+        self._office: tuple[Any, Term] | None = None
 
     # --- writing
     async def start(self, gateway: str = "gateway-1") -> int:
@@ -81,8 +83,8 @@ class Log:
         return ids
 
     # --- sequencing
-    async def office(self) -> tuple[Any, int]:
-        """A connection and epoch to sequence with, kept for the test."""
+    async def office(self) -> tuple[Any, Term]:
+        """A connection and term to sequence with, kept for the test."""
         if self._office is None:
             connection = await self.database.sequencer()
             try:
@@ -93,7 +95,7 @@ class Log:
         return self._office
 
     async def resign(self) -> None:
-        """What a failure does: connection and epoch are gone."""
+        """What a failure does: connection and term are gone."""
         if self._office is not None:
             connection, self._office = self._office[0], None
             await store.end(connection)
@@ -104,6 +106,11 @@ class Log:
         while (step := await self.sequencer.step(*await self.office())).leaves:
             total += step.leaves
         return total
+
+    def publish(self, size: int, root: bytes) -> None:
+        """Make the guard remember this tree and no other."""
+        self._published_file.unlink(missing_ok=True)
+        self.published.write(size, root)
 
     # --- looking, as the superuser
     async def fetch(self, query: str, *arguments: Any) -> list[Any]:
@@ -128,7 +135,7 @@ class Log:
 
     async def check(self) -> list[str]:
         """What fsck finds."""
-        return (await examine(self.url, self.signer.vkey)).findings
+        return (await examine(self.url, Manner([self.signer.vkey]))).findings.lines
 
     async def expect_whole(self) -> None:
         """Nothing waits, fsck is content, and the head's root is that of an independent implementation."""

@@ -17,12 +17,20 @@ log = structlog.get_logger()
 
 
 class Ingest:
-    """The one way into the log. `wake` tells the sequencer that there is work."""
+    """The one way into the log. `wake` tells the sequencer that there is work; `admit` raises the Refusal that says why
+    nothing is taken now."""
 
-    def __init__(self, database: store.Database, wake: Callable[[], None], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        database: store.Database,
+        wake: Callable[[], None],
+        clock: Clock | None = None,
+        admit: Callable[[], None] = lambda: None,
+    ) -> None:
         self._database = database
         self._wake = wake
         self._clock = clock or SystemClock()
+        self._admit = admit
 
     async def take(self, batch: Batch) -> None:
         """Commit a batch, or find that it was committed before.
@@ -30,12 +38,13 @@ class Ingest:
         Raises Refusal: BROKEN_FRAME, OTHER_BYTES, STALE_EPOCH, AUDIT_UNAVAILABLE (then it may have been committed: say
         it again with the same key, or never use that epoch again).
         """
+        self._admit()
         try:
             check(batch, int(self._clock.now().timestamp() * 1000))
         except BadBatch as error:
-            log.error("batch.broken", batch=batch.key, reason=str(error))
+            log.critical("batch.broken", batch=batch.key, reason=str(error), alarm=True)
             raise Refusal(codes.BROKEN_FRAME, str(error)) from None
-        async with store.answering("ingest"):
+        async with store.answering("ingest", self._database.ingest):
             verdict = await store.accept(self._database.ingest, batch)
             if not verdict.fresh and verdict.before is None:  # or it came in between, by another connection
                 verdict = await store.accept(self._database.ingest, batch)

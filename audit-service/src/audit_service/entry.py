@@ -20,7 +20,8 @@ AHEAD_MS = 5 * 60 * 1000
 """How far a writer's clock may be ahead of ours."""
 Retention = Literal["general", "personal", "permanent"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+# \Z, not $: that would let a line end through, at which the database stops the sequencer.
+_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
 
 
 class BadBatch(ValueError):

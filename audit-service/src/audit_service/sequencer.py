@@ -1,26 +1,24 @@
-"""The single writer of the tree: batches -> indices -> leaves, tiles, root, signed checkpoint, in one transaction.
+"""One replica's sequencer: stands for election, and while it holds the office takes step after step.
 
-There is one sequencer per database, elected by an advisory lock. The lock alone is not safe (a paused leader does not
-know that its session died), so every transaction also checks the epoch in the head row. Nothing is kept in memory
-between transactions but that epoch: after any failure, a commit in doubt above all, everything is read again.
-Only after the commit does the outside world see a checkpoint.
+There is one sequencer per database, elected by an advisory lock that lives as long as a connection. The lock alone is
+not safe (a paused leader does not know that its session died): the epoch that `sequencing.step` checks is.
 """
 
 import asyncio
-import hashlib
 import time
-from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import structlog
 
 from audit_service import store
 from audit_service.checkpoint import Published, Signer
-from audit_service.entry import BadBatch, Batch, Entry, segment_of, undamaged
-from tlog.hashes import leaf_hash
-from tlog.proofs import ProofError
-from tlog.tiles import edge_tiles
-from tlog.tree import append, overlay, root
+from audit_service.sequencing import step as steps
+from audit_service.sequencing.ports import Ports, Witnessed, nobody
+from audit_service.sequencing.step import Refused as Refused
+from audit_service.sequencing.step import Step, SteppedDown, Term
+from audit_service.sequencing.store import FileGuard, Transactions, elect
+from runtime.clock import Clock
+from tlog.hashes import SHA256, Suite
 
 log = structlog.get_logger()
 POLL_S = 0.2
@@ -29,59 +27,64 @@ PACE_S = 0.2
 """At most so often is a checkpoint signed, unless work is waiting."""
 ELECTION_S = 1.0
 REFUSED_S = 5.0
-ROLLED_BACK, FORKED, CONTRADICTED = "log.rolled_back", "log.forked", "log.tiles_contradict_head"
-
-
-class SteppedDown(Exception):
-    """Somebody else is the sequencer now."""
-
-
-class Refused(Exception):
-    """Signing would contradict what has been published, or what is stored; the message is the alarm's name."""
-
-
-class Step(NamedTuple):
-    """What one transaction did: leaves added, whether more may be waiting, and the newest tree."""
-
-    leaves: int
-    more: bool
-    size: int
-    root: bytes
 
 
 class Sequencer:
-    """`lead` is called for ever. `wake` is set by ingest; `refused` says why nothing is signed, "" when all is well."""
+    """`lead` is called for ever. `wake` is set by ingest; `refused` says why nothing is signed, "" when all is well.
 
-    def __init__(self, database: store.Database, signer: Signer, published: Published) -> None:
+    suite      hash suite of shards that are opened from now on
+    clock      decides days and years; without one, the database's does
+    witnessed  the size that a witness is known to hold of an origin
+    """
+
+    def __init__(
+        self,
+        database: store.Database,
+        signer: Signer,
+        published: Published,
+        *,
+        suite: Suite = SHA256,
+        clock: Clock | None = None,
+        witnessed: Witnessed = nobody,
+    ) -> None:
         self._database = database
         self._signer = signer
-        self._published = published
-        self._damaged: set[int] = set()
+        self._guard = FileGuard(published)
+        self._suite = suite
+        self._clock = clock
+        self._witnessed = witnessed
         self.wake = asyncio.Event()
         self.refused = ""
 
+    def ports(self, connection: Any) -> Ports:
+        """What the steps work with, over one connection."""
+        return Ports(Transactions(connection), self._guard, self._signer, self._suite, self._clock, self._witnessed)
+
     async def lead(self) -> None:
         """Try to be elected; if so, sequence until something fails."""
-        connection = await self._database.sequencer()
         try:
-            if not await store.elect(connection):
-                await asyncio.sleep(ELECTION_S)
-                return
-            await self._lead(connection)
+            await self._stand()
         except SteppedDown:
             log.warning("sequencer.stepped_down")
         except Refused as refused:
             self.refused = str(refused)
             log.critical(self.refused, alarm=True)
-            await asyncio.sleep(REFUSED_S)
+            await asyncio.sleep(REFUSED_S)  # the lock is free: another replica may know better
+
+    async def _stand(self) -> None:
+        connection = await self._database.sequencer()
+        try:
+            if await elect(connection):
+                await self._lead(connection)
         finally:
             await store.end(connection)  # and with it the lock
+        await asyncio.sleep(ELECTION_S)
 
     async def _lead(self, connection: Any) -> None:
-        epoch = await self.take_office(connection)
+        term = await self.take_office(connection)
         while True:
             started = time.monotonic()
-            step = await self.step(connection, epoch)
+            step = await self.step(connection, term)
             if not step.more:
                 await self._rest(started)
 
@@ -95,114 +98,12 @@ class Sequencer:
         self.wake.clear()
         await asyncio.sleep(max(0.0, started + PACE_S - time.monotonic()))
 
-    async def take_office(self, connection: Any) -> int:
-        """The epoch to sequence in, once the stored tree has been compared with what was published."""
-        head = await store.take_office(connection)
-        await self._compare(connection, head)
+    async def take_office(self, connection: Any) -> Term:
+        """See `sequencing.step.take_office`."""
+        term = await steps.take_office(self.ports(connection))
         self.refused = ""
-        self._damaged.clear()
-        newest = await store.newest_checkpoint(connection)
-        if newest is None or newest[0] < head.size:  # the empty log has a checkpoint as well
-            await store.add_checkpoint(connection, head.size, self._signer.sign(head.size, head.root))
-        await self._publish(head.size, head.root)
-        log.info("sequencer.elected", epoch=head.epoch, size=head.size)
-        return head.epoch
+        return term
 
-    async def _compare(self, connection: Any, head: store.Head) -> None:
-        """Raises Refused if what is stored contradicts itself, or what was published is not a part of it."""
-        if not _is_root(head.root, head.size, await store.tiles(connection, edge_tiles(head.size))):
-            raise Refused(CONTRADICTED)
-        seen = await asyncio.to_thread(self._published.read)
-        if seen is None:
-            return
-        if head.size < seen.size:
-            raise Refused(ROLLED_BACK)
-        tiles = await store.tiles(connection, edge_tiles(seen.size))
-        if not _is_root(seen.root, seen.size, tiles):
-            raise Refused(FORKED)
-
-    async def step(self, connection: Any, epoch: int) -> Step:
-        """One transaction: everything that waits (up to a size) gets its place in the tree, and a checkpoint over it.
-
-        Raises SteppedDown if the epoch is over, Refused if the stored tiles do not give the head's root.
-        """
-        async with connection.transaction():
-            head, now = await store.lock_head(connection)
-            if head.epoch != epoch:
-                raise SteppedDown
-            waiting = await store.waiting_batches(connection, self._damaged)
-            taken, added = self._readable(waiting)
-            if not taken:
-                return Step(0, False, head.size, head.root)
-            await self._write_leaves(connection, head.size, added, now)
-            new = await self._grow(connection, head, [leaf_hash(entry.leaf) for entry in added])
-            await store.drop_batches(connection, taken)
-        await self._publish(new.size, new.root)
-        log.debug("log.sequenced", leaves=len(added), batches=len(taken), size=new.size)
-        return Step(len(added), _was_full(waiting), new.size, new.root)
-
-    def _readable(self, waiting: list[tuple[int, Batch]]) -> tuple[list[int], list[Entry]]:
-        """Ids and records of the batches that are still what was acknowledged. A damaged one stays where it is, and is
-        no reason to hold up the others."""
-        taken: list[int] = []
-        added: list[Entry] = []
-        for number, batch in waiting:
-            try:
-                added += undamaged(batch)
-                taken.append(number)
-            except BadBatch as error:
-                self._damaged.add(number)
-                log.critical("batch.damaged", batch=batch.key, reason=str(error), alarm=True)
-        return taken, added
-
-    async def _write_leaves(self, tx: Any, first: int, added: list[Entry], now: datetime) -> None:
-        segments = [segment_of(now.date(), entry.head.retention) for entry in added]
-        for segment in sorted(set(segments)):
-            await store.open_segment(tx, segment)
-        rows = list(enumerate(zip(segments, added, strict=True), first))
-        await store.add_leaves(
-            tx,
-            leaves=[(segment, index, entry.leaf, now) for index, (segment, entry) in rows],
-            private=[(segment, index, entry.private) for index, (segment, entry) in rows if entry.private],
-            index=[(index, entry.head.call, segment, entry.head.phase or "event", _digest(entry.private))
-                   for index, (segment, entry) in rows],
-        )  # fmt: skip
-        ended = {entry.head.call for entry in added if entry.head.phase == "outcome"}
-        if ended:
-            await store.end_calls(tx, sorted(ended))
-        begun = [(entry.head.call, entry.head.gateway, entry.head.epoch, index) for index, (_, entry) in rows
-                 if entry.head.phase == "intent" and entry.head.call not in ended]  # fmt: skip
-        if begun:
-            await store.begin_calls(tx, begun)
-
-    async def _grow(self, tx: Any, head: store.Head, hashes: list[bytes]) -> store.Head:
-        """Tiles, head and checkpoint for the new leaves."""
-        edge = await store.tiles(tx, edge_tiles(head.size))
-        if not _is_root(head.root, head.size, edge):
-            raise Refused(CONTRADICTED)
-        stored = store.look_up(edge)
-        changed = append(head.size, hashes, stored)
-        size = head.size + len(hashes)
-        new = store.Head(size, head.epoch, root(size, overlay(changed, stored)))
-        await store.put_tiles(tx, changed)
-        await store.advance(tx, new)
-        await store.add_checkpoint(tx, new.size, self._signer.sign(new.size, new.root))
-        return new
-
-    async def _publish(self, size: int, root: bytes) -> None:
-        await asyncio.to_thread(self._published.write, size, root)
-
-
-def _was_full(waiting: list[tuple[int, Batch]]) -> bool:
-    return len(waiting) >= store.STEP_BATCHES or sum(len(batch.content) for _, batch in waiting) >= store.STEP_BYTES
-
-
-def _is_root(expected: bytes, size: int, tiles: dict[tuple[int, int], bytes]) -> bool:
-    try:
-        return root(size, store.look_up(tiles)) == expected
-    except ProofError:
-        return False
-
-
-def _digest(private: bytes) -> bytes | None:
-    return hashlib.sha256(private).digest() if private else None
+    async def step(self, connection: Any, term: Term) -> Step:
+        """See `sequencing.step.step`."""
+        return await steps.step(self.ports(connection), term)

@@ -4,7 +4,8 @@ Every function takes a connection and is one statement, or says that it has to r
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+import time
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,20 +27,30 @@ INGEST, SEQUENCER, READER, KEEPER, INDEXER, ARCHIVIST, CLERK = (f"tongdao_audit_
 ANSWER_S = 1.8
 """Who waits longer than this for the database is told that there is none (design P1: within 2 s)."""
 AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-_SEQUENCER_LOCK = 0x6C6F67  # "log"
-STEP_BYTES, STEP_BATCHES = 4 * 1024 * 1024, 512
-_HALF_OPEN = {"tcp_keepalives_idle": "5", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
+SETTLE_S = 1.0
+_IS_SETTLED = """
+SELECT NOT EXISTS (
+    SELECT FROM audit.log_head h JOIN audit.shard s ON s.id = h.shard
+    WHERE h.size > 0 AND (s.size IS NOT NULL OR NOT EXISTS (
+        SELECT FROM audit.checkpoint c WHERE c.shard = h.shard AND c.size >= h.size)))
+"""
+_HALF_OPEN = {"tcp_keepalives_idle": "3", "tcp_keepalives_interval": "2", "tcp_keepalives_count": "3",
               "tcp_user_timeout": "10000"}  # fmt: skip  # a leader that vanished is released within 10 s
 
 
 @asynccontextmanager
-async def answering(what: str) -> AsyncIterator[None]:
-    """Raises Refusal(AUDIT_UNAVAILABLE) when the database does not answer in time, or not at all."""
+async def answering(what: str, pool: Pool = None) -> AsyncIterator[None]:
+    """Raises Refusal(AUDIT_UNAVAILABLE) when the database does not answer in time, or not at all.
+
+    A session that was begun while the database was read-only stays so: the connections of `pool` are replaced then.
+    """
     try:
         async with asyncio.timeout(ANSWER_S):
             yield
     except AWAY as error:
         log.warning("database.away", during=what, error=repr(error))
+        if pool is not None and isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            await pool.expire_connections()
         raise Refusal(codes.AUDIT_UNAVAILABLE, type(error).__name__) from None
 
 
@@ -239,116 +250,6 @@ async def accept(connection: Any, batch: Batch) -> Verdict:
     return Verdict(*row)
 
 
-# --- sequencing -----------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class Head:
-    """How far the log has got, and in which epoch of sequencers."""
-
-    size: int
-    epoch: int
-    root: bytes
-
-
-async def elect(connection: Any) -> bool:
-    """Whether this connection is the sequencer's now, for as long as it lives."""
-    won: bool = await connection.fetchval("SELECT pg_try_advisory_lock($1)", _SEQUENCER_LOCK)
-    return won
-
-
-async def take_office(connection: Any) -> Head:
-    """Begin a new epoch of sequencers: whoever was it before can commit nothing more."""
-    row = await connection.fetchrow("UPDATE audit.log_head SET epoch = epoch + 1 RETURNING size, epoch, root")
-    return Head(*row)
-
-
-async def lock_head(tx: Any) -> tuple[Head, datetime]:
-    """The head, ours until the transaction ends, and the time by the one clock that all replicas share."""
-    size, epoch, root, now = await tx.fetchrow("SELECT size, epoch, root, now() FROM audit.log_head FOR UPDATE")
-    return Head(size, epoch, root), now
-
-
-async def waiting_batches(tx: Any, but_not: Iterable[int]) -> list[tuple[int, Batch]]:
-    """The next batches by id, about STEP_BYTES of them, locked. Never by "id greater than the last one": a batch that
-    commits late would be passed over for ever."""
-    rows = await tx.fetch(
-        """SELECT b.id, b.gateway, b.epoch, b.first_sequence, b.count, b.bytes, b.sha256
-           FROM audit.batch b
-           WHERE b.id IN (
-               SELECT id FROM (
-                   SELECT id, sum(size) OVER (ORDER BY id) - size AS before FROM (
-                       SELECT id, octet_length(bytes) AS size FROM audit.batch
-                       WHERE id <> ALL ($1::bigint[]) ORDER BY id LIMIT $3) oldest) running
-               WHERE before < $2)
-           ORDER BY b.id FOR UPDATE SKIP LOCKED""",
-        list(but_not), STEP_BYTES, STEP_BATCHES,
-    )  # fmt: skip
-    return [(row[0], Batch(*row[1:])) for row in rows]
-
-
-async def drop_batches(tx: Any, ids: Sequence[int]) -> None:
-    """They are in the tree now."""
-    await tx.execute("DELETE FROM audit.batch WHERE id = ANY ($1::bigint[])", ids)
-
-
-async def add_leaves(
-    tx: Any, leaves: Sequence[tuple[Any, ...]], private: Sequence[tuple[Any, ...]], index: Sequence[tuple[Any, ...]]
-) -> None:
-    """Rows of leaf (segment, index, body, at), erasable (segment, index, body) and entry_index, by COPY."""
-    await _copy(tx, "leaf", ["segment", "leaf_index", "body", "sequenced_at"], leaves)
-    await _copy(tx, "entry_index", ["leaf_index", "call_id", "segment", "kind", "private_sha256"], index)
-    if private:
-        await _copy(tx, "erasable", ["segment", "leaf_index", "body"], private)
-
-
-async def _copy(tx: Any, table: str, columns: list[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    await tx.copy_records_to_table(table, schema_name="audit", columns=columns, records=rows)
-
-
-async def open_segment(tx: Any, segment: str) -> None:
-    """Make the partitions of a day and class unless they are there."""
-    await tx.execute("SELECT audit.open_segment($1)", segment)
-
-
-async def end_calls(tx: Any, calls: Sequence[str]) -> None:
-    """These have an outcome now."""
-    await tx.execute("DELETE FROM audit.open_call WHERE call_id = ANY ($1::uuid[])", calls)
-
-
-async def begin_calls(tx: Any, intents: Sequence[tuple[str, str, int, int]]) -> None:
-    """(call, gateway, epoch, leaf index) of intents. One whose outcome came first is over already."""
-    await tx.execute(
-        """INSERT INTO audit.open_call (call_id, gateway, epoch, leaf_index)
-           SELECT call_id, gateway, epoch, leaf_index
-           FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::bigint[])
-               AS intent (call_id, gateway, epoch, leaf_index)
-           WHERE NOT EXISTS (
-               SELECT FROM audit.entry_index i WHERE i.call_id = intent.call_id AND i.kind = 'outcome')
-           ON CONFLICT DO NOTHING""",
-        *map(list, zip(*intents, strict=True)),
-    )
-
-
-async def put_tiles(tx: Any, tiles: dict[tuple[int, int], bytes]) -> None:
-    """New tiles, and new content of those that grew."""
-    await tx.executemany(
-        """INSERT INTO audit.tile (level, n, hashes) VALUES ($1, $2, $3)
-           ON CONFLICT (shard, level, n) DO UPDATE SET hashes = excluded.hashes""",
-        [(level, n, hashes) for (level, n), hashes in tiles.items()],
-    )
-
-
-async def advance(tx: Any, head: Head) -> None:
-    """The new size and root."""
-    await tx.execute("UPDATE audit.log_head SET size = $1, root = $2", head.size, head.root)
-
-
-async def add_checkpoint(tx: Any, size: int, note: str) -> None:
-    """A signed checkpoint; the first one of a size stays."""
-    await tx.execute(
-        "INSERT INTO audit.checkpoint (size, note, signed_at) VALUES ($1, $2, now()) ON CONFLICT DO NOTHING", size, note
-    )
-
-
 # --- reading --------------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -360,22 +261,61 @@ class Kept:
     kind: str
 
 
-def snapshot(connection: Any) -> Any:
-    """A transaction that sees one state of the log, whatever the sequencer does meanwhile."""
-    return connection.transaction(isolation="repeatable_read", readonly=True)
+@asynccontextmanager
+async def snapshot(connection: Any) -> AsyncIterator[None]:
+    """A transaction that sees one state of the log, whatever the sequencer does meanwhile: one with a signed tree.
+
+    Leaves are committed a moment before the checkpoint over them, so we look again if we came in between; but not for
+    longer than SETTLE_S, for a sequencer may have gone in just that moment.
+    """
+    deadline = time.monotonic() + SETTLE_S
+    while True:
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            if await connection.fetchval(_IS_SETTLED) or time.monotonic() > deadline:
+                yield
+                return
+        await asyncio.sleep(0.01)
 
 
-async def leaves_of(tx: Any, call: str) -> list[Kept]:
-    """The leaves of one call or event, by index."""
+class Place(NamedTuple):
+    """Where a leaf is: its index through all shards, the segment, what it is."""
+
+    leaf_index: int
+    segment: str
+    kind: str
+
+
+async def places_of(tx: Any, call: str) -> list[Place]:
+    """Where the leaves of one call or event are, by index; also those that have gone to the archive."""
     rows = await tx.fetch(
-        """SELECT i.leaf_index, l.body, coalesce(e.body, ''), i.kind
-           FROM audit.entry_index i
-           JOIN audit.leaf l ON l.leaf_index = i.leaf_index AND l.segment = i.segment
-           LEFT JOIN audit.erasable e ON e.leaf_index = i.leaf_index AND e.segment = i.segment
-           WHERE i.call_id = $1 ORDER BY i.leaf_index""",
-        call,
+        "SELECT leaf_index, segment, kind FROM audit.entry_index WHERE call_id = $1 ORDER BY leaf_index", call
+    )
+    return [Place(*row) for row in rows]
+
+
+async def leaves_at(tx: Any, places: Sequence[Place]) -> list[Kept]:
+    """The leaves at some places that are in the database, by index."""
+    if not places:
+        return []
+    rows = await tx.fetch(
+        """SELECT l.leaf_index, l.body, coalesce(e.body, ''), p.kind
+           FROM unnest($1::bigint[], $2::text[], $3::text[]) p (leaf_index, segment, kind)
+           JOIN audit.leaf l ON l.leaf_index = p.leaf_index AND l.segment = p.segment
+           LEFT JOIN audit.erasable e ON e.leaf_index = p.leaf_index AND e.segment = p.segment
+           ORDER BY l.leaf_index""",
+        *map(list, zip(*places, strict=True)),
     )
     return [Kept(*row) for row in rows]
+
+
+async def places_between(tx: Any, first: int, last: int) -> list[Place]:
+    """Where the leaves with first <= index < last are."""
+    rows = await tx.fetch(
+        """SELECT leaf_index, segment, kind FROM audit.entry_index
+           WHERE leaf_index >= $1 AND leaf_index < $2 ORDER BY leaf_index""",
+        first, last,
+    )  # fmt: skip
+    return [Place(*row) for row in rows]
 
 
 async def batches_with(tx: Any, call: str) -> list[Batch]:
@@ -388,19 +328,63 @@ async def batches_with(tx: Any, call: str) -> list[Batch]:
     return [Batch(*row) for row in rows]
 
 
-async def newest_checkpoint(connection: Any) -> tuple[int, str] | None:
-    """Size and note of the newest checkpoint, None before the first."""
-    row = await connection.fetchrow("SELECT size, note FROM audit.checkpoint ORDER BY size DESC LIMIT 1")
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """A stretch of the log under one origin and hash suite. Its own index of a leaf is `leaf_index - first`.
+
+    origin  "" until a sequencer has taken office for the first time
+    size    number of leaves once it is frozen, None while it grows
+    """
+
+    id: int
+    origin: str
+    suite: str
+    first: int
+    size: int | None
+
+
+async def shards(connection: Any) -> list[Shard]:
+    """All of them, oldest first; the last one grows."""
+    rows = await connection.fetch("SELECT id, origin, suite, first, size FROM audit.shard ORDER BY id")
+    return [Shard(*row) for row in rows]
+
+
+def shard_at(shards: Sequence[Shard], leaf_index: int) -> Shard:
+    """The shard of a leaf, out of all shards, oldest first."""
+    return next(shard for shard in reversed(shards) if shard.first <= leaf_index)
+
+
+async def signing_keys(connection: Any, shard_id: int) -> list[str]:
+    """vkeys of the keys that sign a shard's checkpoints now, the oldest first."""
+    rows = await connection.fetch(
+        "SELECT vkey FROM audit.log_key WHERE shard = $1 AND removed_at IS NULL ORDER BY added_at, vkey", shard_id
+    )
+    return [row[0] for row in rows]
+
+
+async def log_keys(connection: Any) -> list[tuple[int, str, datetime, datetime | None]]:
+    """(shard, vkey, added, removed) of every key that ever signed, the oldest first."""
+    rows = await connection.fetch(
+        "SELECT shard, vkey, added_at, removed_at FROM audit.log_key ORDER BY shard, added_at, vkey"
+    )
+    return [tuple(row) for row in rows]
+
+
+async def newest_checkpoint(connection: Any, shard_id: int) -> tuple[int, str] | None:
+    """Size and note of a shard's newest checkpoint, None before the first."""
+    row = await connection.fetchrow(
+        "SELECT size, note FROM audit.checkpoint WHERE shard = $1 ORDER BY size DESC LIMIT 1", shard_id
+    )
     return tuple(row) if row else None
 
 
-async def tiles(connection: Any, wanted: Sequence[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
-    """The stored tiles among (level, n) `wanted`."""
+async def tiles(connection: Any, wanted: Sequence[tuple[int, int]], shard_id: int) -> dict[tuple[int, int], bytes]:
+    """The stored tiles among (level, n) `wanted` of a shard."""
     levels, numbers = [level for level, _ in wanted], [n for _, n in wanted]
     rows = await connection.fetch(
         """SELECT level, n, hashes FROM audit.tile
-           WHERE (level, n) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))""",
-        levels, numbers,
+           WHERE shard = $3 AND (level, n) IN (SELECT * FROM unnest($1::smallint[], $2::bigint[]))""",
+        levels, numbers, shard_id,
     )  # fmt: skip
     return {(row["level"], row["n"]): row["hashes"] for row in rows}
 

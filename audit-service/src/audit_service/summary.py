@@ -4,12 +4,10 @@ The same row stands in the database while its day is there and in the archive af
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import msgspec
-
-from wire.audit import CallLeaf, EventLeaf
 
 Kind = Literal["outcome", "denied", "event"]
 
@@ -102,38 +100,106 @@ def outcomes_of(row: Summary) -> set[str]:
     return {"refused" if row.code else "ok", row.code or "ok", str(row.status)}
 
 
+# --- from a leaf ----------------------------------------------------------------------------------------------------
+LONGEST_KEY = 200
+"""Characters of what is searched by; an index entry has room for some 2,700 bytes."""
+LONGEST_TEXT = 500
+_MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
+_LAST_MS = 253_402_300_799_000
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Leaf(msgspec.Struct, gc=False):
+    """What a row is made from, of both kinds of leaf."""
+
+    call: str
+    kind: str
+    gateway: str
+    department: str
+    phase: str = ""
+    at: int = 0
+    at_in: int = 0
+    at_ready: int = 0
+    actor: str = ""
+    event: str = ""
+    system: str = ""
+    provider: str = ""
+    interface: str = ""
+    version: str = ""
+    grant: str = ""
+    case: str = ""
+    purpose: str = ""
+    operation: str = ""
+    trace: str = ""
+    subject: str = ""
+    status: int = 0
+    code: str = ""
+    fault: str = ""
+    request_bytes: int = 0
+    answer_bytes: int = 0
+    fields_returned: int = 0
+    fields_masked: int = 0
+    facts: dict[str, str] = {}
+
+
+_decoder = msgspec.json.Decoder(_Leaf)
+
+
 def summary_of(segment: str, leaf_index: int, leaf: bytes) -> Summary | None:
-    """The row of one leaf; None for an intent, whose call has not ended."""
-    members = msgspec.json.decode(leaf)
-    if members["kind"] == "event":
-        return _of_event(segment, leaf_index, msgspec.convert(members, EventLeaf))
-    return None if members["phase"] == "intent" else _of_call(segment, leaf_index, msgspec.convert(members, CallLeaf))
+    """The row of one leaf; None for an intent, whose call has not ended.
+
+    Takes every leaf that the log takes: texts are cut and cleaned, numbers clamped to what the columns hold. Raises
+    msgspec.DecodeError or UnicodeDecodeError for bytes that are no leaf.
+    """
+    members = _decoder.decode(leaf)
+    if members.kind == "event":
+        return _of_event(segment, leaf_index, members)
+    return None if members.phase == "intent" else _of_call(segment, leaf_index, members)
 
 
-def _of_event(segment: str, leaf_index: int, leaf: EventLeaf) -> Summary:
-    facts = leaf.facts
+def _of_event(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
+    fact = leaf.facts.get
     return Summary(
-        segment=segment, leaf_index=leaf_index, call_id=leaf.call, kind="event", at=moment(leaf.at),
-        department=leaf.department, system=leaf.actor, provider=facts.get("provider", ""),
-        interface=facts.get("interface", ""), version=facts.get("version", ""), grant_id=facts.get("grant", ""),
-        case_no=facts.get("case", ""), subject=facts.get("subject", ""), event=leaf.event, gateway=leaf.gateway,
+        segment=segment, leaf_index=leaf_index, call_id=leaf.call[:36], kind="event", at=moment(leaf.at),
+        department=_key(leaf.department), system=_key(leaf.actor), provider=_key(fact("provider", "")),
+        interface=_key(fact("interface", "")), version=_key(fact("version", "")), grant_id=_key(fact("grant", "")),
+        case_no=_key(fact("case", "")), subject=_key(fact("subject", "")), event=_key(leaf.event),
+        gateway=_key(leaf.gateway),
     )  # fmt: skip
 
 
-def _of_call(segment: str, leaf_index: int, leaf: CallLeaf) -> Summary:
+def _of_call(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
     kind: Any = leaf.phase
     ended = leaf.at_ready or leaf.at_in
     return Summary(
-        segment=segment, leaf_index=leaf_index, call_id=leaf.call, kind=kind, at=moment(ended),
-        department=leaf.department, system=leaf.system, provider=leaf.provider, interface=leaf.interface,
-        version=leaf.version, grant_id=leaf.grant, case_no=leaf.case, purpose=leaf.purpose, operation=leaf.operation,
-        trace=leaf.trace, subject=leaf.subject, status=leaf.status, code=leaf.code, fault=leaf.fault,
-        took_ms=min(max(0, ended - leaf.at_in), 2**31 - 1), request_bytes=leaf.request_bytes,
-        answer_bytes=leaf.answer_bytes, fields_returned=leaf.fields_returned, fields_masked=leaf.fields_masked,
-        gateway=leaf.gateway,
+        segment=segment, leaf_index=leaf_index, call_id=leaf.call[:36], kind=kind, at=moment(ended),
+        department=_key(leaf.department), system=_key(leaf.system), provider=_key(leaf.provider),
+        interface=_key(leaf.interface), version=_key(leaf.version), grant_id=_key(leaf.grant), case_no=_key(leaf.case),
+        purpose=_text(leaf.purpose), operation=_text(leaf.operation), trace=_key(leaf.trace),
+        subject=_key(leaf.subject), status=min(max(0, leaf.status), 32767), code=_key(leaf.code),
+        fault=_text(leaf.fault), took_ms=_int(ended - leaf.at_in), request_bytes=_bigint(leaf.request_bytes),
+        answer_bytes=_bigint(leaf.answer_bytes), fields_returned=_int(leaf.fields_returned),
+        fields_masked=_int(leaf.fields_masked), gateway=_key(leaf.gateway),
     )  # fmt: skip
 
 
+def _key(text: str) -> str:
+    """No NUL, which PostgreSQL has no room for, and never longer than an index takes."""
+    return text if len(text) <= LONGEST_KEY and "\0" not in text else text.replace("\0", "\ufffd")[:LONGEST_KEY]
+
+
+def _text(text: str) -> str:
+    return text if len(text) <= LONGEST_TEXT and "\0" not in text else text.replace("\0", "\ufffd")[:LONGEST_TEXT]
+
+
+def _int(number: int) -> int:
+    return min(max(0, number), _MOST_INT)
+
+
+def _bigint(number: int) -> int:
+    return min(max(0, number), _MOST_BIGINT)
+
+
 def moment(unix_ms: int) -> datetime:
-    """Aware, UTC."""
-    return datetime.fromtimestamp(max(0, unix_ms) / 1000, UTC)
+    """Aware, UTC, exact; before 1970 and after 9999 the nearest that there is."""
+    return _EPOCH + timedelta(milliseconds=min(max(0, unix_ms), _LAST_MS))

@@ -10,6 +10,7 @@ from catalog_service.api import (
     cases,
     clocks,
     directory,
+    dossiers,
     entries,
     feed,
     filings,
@@ -116,6 +117,7 @@ def create(settings: Settings, identity: AsyncClient, audit: AsyncClient, clock:
     app.include_router(inbox.router(door, journal, key, MACHINES))
     app.include_router(interchange.router(door, journal, lawbook, settings.issuer))
     app.include_router(feed.router(key, database, bell))
+    app.include_router(dossiers.router(key, database))
     return app
 
 

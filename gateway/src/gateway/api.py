@@ -25,7 +25,8 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 IN = ("accept", "accept-language", "authorization", "content-type", "if-none-match", "traceparent", "dpop")
 OUT = (
     "allow", "cache-control", "content-disposition", "content-length", "content-type", "etag", "location", "pragma",
-    "retry-after", "tongdao-fault", "tongdao-state", "www-authenticate",
+    "retry-after", "tongdao-fault", "tongdao-record", "tongdao-rows", "tongdao-state", "www-authenticate",
+    "x-content-type-options",
 )  # fmt: skip
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 

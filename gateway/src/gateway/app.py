@@ -16,6 +16,7 @@ from gateway.record import Recorder
 from gateway.settings import Settings
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
+from gateway.subject import Subjects
 from gateway.usage import REPORT_S, Tally
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
@@ -31,8 +32,8 @@ from wire.feed import FeedReader
 from wire.lease import RENEW_S
 from wire.tokens import Door, Verifier, keys_of
 
-IMPORT_S = 120
-"""A whole directory is taken in at once, in one transaction."""
+LONG_S = 120
+"""A whole directory is taken in at once, in one transaction; an export or a package may take long to begin."""
 
 
 def upstream(url: str, connections: int) -> Upstream:
@@ -46,8 +47,9 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     key = ServiceKey.from_file(settings.service_secret_file, "gateway")
     identity = http.client(settings.identity_url)
     catalog_client = http.client(settings.catalog_url)
-    catalog_imports = http.client(settings.catalog_url, timeout_s=IMPORT_S)
+    catalog_imports = http.client(settings.catalog_url, timeout_s=LONG_S)
     audit_client = http.client(settings.audit_url)
+    audit_exports = http.client(settings.audit_url, timeout_s=LONG_S)
 
     verifier = Verifier(settings.public_url, settings.audience or settings.public_url, keys_of(identity))
     catalog = Catalog()
@@ -57,9 +59,9 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
     gateway = Gateway(
         authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
-        forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder),
+        forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
         tally=Tally(settings.instance, http.client(settings.catalog_url, timeout_s=2), key),
-        max_staleness_s=settings.max_staleness_s, body_limit_bytes=settings.body_limit_bytes,
+        subjects=Subjects.from_file(settings.subject_key_file), body_limit_bytes=settings.body_limit_bytes,
     )  # fmt: skip
 
     @asynccontextmanager
@@ -93,6 +95,8 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
                 "/.well-known": (identity, "/.well-known"),
                 "/api/catalog/directory": (catalog_imports, "/directory"),
                 "/api/catalog": (catalog_client, ""),
+                "/api/audit/export": (audit_exports, "/export"),
+                "/api/audit/evidence": (audit_exports, "/evidence"),
                 "/api/audit": (audit_client, ""),
             }
         )

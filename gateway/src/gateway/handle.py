@@ -23,6 +23,7 @@ from gateway.policy.model import Allow, Asked, Deny
 from gateway.record import Recorder
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
+from gateway.subject import Subjects
 from gateway.usage import Tally
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.strict import Rejected
@@ -53,6 +54,7 @@ class Gateway:
     recorder: Recorder
     forwarder: Forwarder
     strangers: Strangers
+    subjects: Subjects
     tally: Tally
     max_staleness_s: float
     body_limit_bytes: int
@@ -187,6 +189,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: U
     """The question, the intent, the exchange, the outcome, the answer. Raises Refusal before the intent only."""
     streamed = answer.streams(allowed)
     body = None if streamed else await question(gateway, passage)
+    passage.leaf.subject = gateway.subjects.of(allowed, passage.call.target.partition(b"?")[2], body)
     try:
         await intent(gateway, passage, body)
     except Refusal as unrecorded:

@@ -1,5 +1,6 @@
 """Settings of the gateway."""
 
+from pathlib import Path
 from typing import Annotated
 
 from annotated_types import Gt, Le
@@ -27,6 +28,8 @@ class Settings(ServiceSettings):
     """Address of the audit service."""
     instance: str = "gateway-1"
     """Name of this process in the log; two that run at once need two names."""
+    subject_key_file: Path | None = None
+    """Key of the pseudonyms of persons, that of the audit service; without it no record says who was asked about."""
     max_staleness_s: Annotated[float, Gt(0), Le(300)] = 30.0
     """Seconds without word from the catalog after which every call is refused."""
     body_limit_bytes: Annotated[int, Gt(0), Le(100 * 1024 * 1024)] = 10 * 1024 * 1024

@@ -101,10 +101,14 @@ class Service:
 def settings_of(database: Database, folder: Path) -> Settings:
     (folder / "service.secret").write_bytes(SECRET)
     (folder / "signing.pem").write_bytes(key().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    (folder / "subject.key").write_bytes(bytes(range(32)))
+    (folder / "archive").mkdir()
     return Settings(
         port=1, service_secret_file=folder / "service.secret", database_url=database.url_of("audit"), issuer=ISSUER,
         audience=ISSUER, identity_url="http://identity.test", origin=ORIGIN,
         signing_key_file=folder / "signing.pem", published_file=folder / "published",
+        catalog_url="http://catalog.test", archive_url=(folder / "archive").as_uri(),
+        subject_key_file=folder / "subject.key",
     )  # fmt: skip
 
 
@@ -112,10 +116,15 @@ def keys(_request: httpx2.Request) -> httpx2.Response:
     return httpx2.Response(200, json={"keys": [SIGNING.as_dict(private=False)]})
 
 
+def catalog_away() -> AsyncClient:
+    """Nothing here needs the catalog."""
+    return AsyncClient(transport=httpx2.MockTransport(lambda _: httpx2.Response(503)), base_url="http://catalog.test")
+
+
 @pytest.fixture
 async def service(database: Database, tmp_path: Path) -> AsyncIterator[Service]:
     identity = AsyncClient(transport=httpx2.MockTransport(keys), base_url="http://identity.test")
-    app, handle = build(settings_of(database, tmp_path), identity)
+    app, handle = build(settings_of(database, tmp_path), identity, catalog_away())
     protocol = call_protocol(prefix=b"/batches", handle=handle)
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, http=protocol, loop="none", ws="none", log_config=None)
@@ -276,7 +285,7 @@ async def test_a_service_that_must_not_sign_is_not_ready_and_goes_on_taking_reco
 ) -> None:
     (tmp_path / "published").write_text("5\n" + base64.b64encode(bytes(32)).decode() + "\n")
     identity = AsyncClient(transport=httpx2.MockTransport(keys), base_url="http://identity.test")
-    app, _ = build(settings_of(database, tmp_path), identity)
+    app, _ = build(settings_of(database, tmp_path), identity, catalog_away())
     async with app.router.lifespan_context(app):
         client = AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://audit.test")
         while (ready := await client.get("/health/ready")).status_code == 200:
@@ -290,7 +299,7 @@ async def test_a_service_that_must_not_sign_is_not_ready_and_goes_on_taking_reco
 @pytest.mark.requirement("AUD-18")
 async def test_no_receipt_before_a_checkpoint_covers_all_that_is_known(log: Log) -> None:
     """Without a sequencer: an intent in the tree, its outcome still waiting."""
-    records = Records(log.database, Writer("audit-1", log.database, log.ingest), ORIGIN)
+    records = Records(log.database, Writer("audit-1", log.database, log.ingest))
     ours = AccessToken("c-1", "民政局", frozenset(), 0, "t")
     theirs = AccessToken("c-1", "教育局", frozenset(), 0, "t")
     [call] = ids(1)
@@ -299,7 +308,7 @@ async def test_no_receipt_before_a_checkpoint_covers_all_that_is_known(log: Log)
     await log.sequence()
     under_way = await records.receipt(call, ours)
     assert under_way is not None
-    assert len(receipt.verify(under_way, log.signer.vkey)) == 1
+    assert len(receipt.verify(under_way.body, log.signer.vkey)) == 1
     await log.write((call, "outcome"))
     assert await records.receipt(call, ours) is None
     with pytest.raises(Refusal) as refused:
@@ -308,4 +317,4 @@ async def test_no_receipt_before_a_checkpoint_covers_all_that_is_known(log: Log)
     await log.sequence()
     whole = await records.receipt(call, ours)
     assert whole is not None
-    assert len(receipt.verify(json.loads(json.dumps(whole)), log.signer.vkey)) == 2
+    assert len(receipt.verify(json.loads(json.dumps(whole.body)), log.signer.vkey)) == 2

@@ -3,8 +3,11 @@
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -13,6 +16,7 @@ from audit_service.entry import Batch, batch_of
 from harness.audit_log import Log, ids, record
 from runtime.errors import Refusal
 from wire import codes
+from wire.audit import records
 
 pytestmark = pytest.mark.anyio
 
@@ -132,6 +136,77 @@ async def test_a_batch_that_contradicts_itself_is_refused_whole(log: Log) -> Non
             await log.ingest.take(broken)
         assert refused.value.code is codes.BROKEN_FRAME
     assert await log.fetch("SELECT id FROM audit.batch") == []
+
+
+def altered(batch: Batch, **members: Any) -> Batch:
+    """A batch of one leaf with other members."""
+    [(leaf, private)] = records(batch.content)
+    changed = msgspec.json.encode({**msgspec.json.decode(leaf), **members})
+    return batch_of(batch.gateway, batch.epoch, batch.first, [(changed, private)])
+
+
+BAD: dict[str, Callable[[Batch], Batch]] = {
+    "cut off": lambda good: dataclasses.replace(good, content=good.content[:-1]),
+    "another count": lambda good: dataclasses.replace(good, count=2),
+    "another sequence": lambda good: dataclasses.replace(good, first=good.first + 7),
+    "another epoch inside": lambda good: altered(good, epoch=good.epoch + 1),
+    "of the future": lambda good: altered(good, at_in=2**62),
+    "a number beyond 64 bits": lambda good: altered(good, at_ready=2**70),
+    "no leaf": lambda good: batch_of(good.gateway, good.epoch, good.first, [(b"[]", b"")]),
+    "half a leaf": lambda good: altered(good, department=None),
+    "an unknown class": lambda good: altered(good, retention="short"),
+    "no call id": lambda good: altered(good, call="0' OR 1=1"),
+    "a large leaf": lambda good: altered(good, purpose="x" * 70_000),
+    "a large private part": lambda good: batch_of(
+        good.gateway, good.epoch, good.first, [(next(records(good.content))[0], b"x" * 5000)]
+    ),
+}
+
+
+@pytest.mark.requirement("SEQ-11")
+@pytest.mark.parametrize("name", BAD)
+async def test_a_bad_batch_is_refused_with_an_alarm_and_nothing_of_it_is_stored(log: Log, name: str) -> None:
+    good = log.batch((ids(1)[0], "denied"))
+    with capture_logs() as lines, pytest.raises(Refusal) as refused:
+        await log.ingest.take(BAD[name](good))
+    assert refused.value.code is codes.BROKEN_FRAME
+    assert [line["event"] for line in lines if line.get("alarm")] == ["batch.broken"]
+    for table in ("batch", "acknowledgement"):
+        assert await log.fetch(f"SELECT FROM audit.{table}") == []
+    await log.ingest.take(good)
+    assert await log.sequence() == 1
+
+
+@pytest.mark.requirement("SEQ-11")
+async def test_strange_texts_and_numbers_are_kept_as_they_came(log: Log) -> None:
+    strange = {"purpose": "\x00\u202e'); DROP TABLE audit.leaf; --", "department": "\x00", "status": 2**63 - 1,
+               "at_provider_in": -(2**63), "took": 1, "grant": "\U0001f600" * 1000}  # fmt: skip
+    batch = altered(log.batch((ids(1)[0], "intent")), **strange)
+    await log.ingest.take(batch)
+    assert await log.sequence() == 1
+    [leaf] = await log.leaves()
+    assert leaf == next(records(batch.content))[0]
+    await log.expect_whole()
+
+
+@pytest.mark.requirement("SEQ-12")
+async def test_a_read_only_database_is_503_and_recovery_comes_by_itself(log: Log) -> None:
+    name = (await log.fetch("SELECT current_database()"))[0][0]
+    batch = log.batch((ids(1)[0], "denied"))
+    await log.fetch(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+    await log.database.ingest.expire_connections()
+    for _ in range(3):
+        with pytest.raises(Refusal) as refused:
+            await log.ingest.take(batch)
+        assert (refused.value.code, refused.value.detail) == (codes.AUDIT_UNAVAILABLE, "ReadOnlySQLTransactionError")
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await log.office()
+    connection = await asyncpg.connect(log.url, server_settings={"default_transaction_read_only": "off"})
+    await connection.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+    await connection.close()
+    await log.ingest.take(batch)
+    assert await log.sequence() == 1
+    await log.expect_whole()
 
 
 @pytest.mark.requirement("AUD-06")

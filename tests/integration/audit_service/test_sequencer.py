@@ -1,6 +1,8 @@
 """The sequencer: everything acknowledged gets one place in the tree, whatever fails, and nothing is signed in doubt."""
 
 import asyncio
+import contextlib
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,12 @@ from structlog.testing import capture_logs
 from audit_service import store
 from audit_service.checkpoint import Published
 from audit_service.entry import batch_of
-from audit_service.sequencer import CONTRADICTED, FORKED, ROLLED_BACK, Refused, SteppedDown
+from audit_service.sequencing.step import CONTRADICTED, FORKED, ROLLED_BACK, Refused, SteppedDown
+from audit_service.sequencing.store import Transaction, elect
 from harness.audit_log import Log, ids, record, running
 from harness.merkle import Definition
 from harness.postgres import Database
+from harness.receipts import ORIGIN
 from tlog.checkpoint import open_note
 
 pytestmark = pytest.mark.anyio
@@ -55,7 +59,7 @@ async def test_every_step_ends_with_a_signed_checkpoint_over_all_leaves(log: Log
         checkpoint = open_note(note, log.signer.vkey)
         assert (checkpoint.size, checkpoint.root) == (size, leaves.root(size))
     seen = log.published.read()
-    assert seen == (1120, leaves.root(1120))
+    assert seen == (1120, leaves.root(1120), ORIGIN, 1)
     await log.expect_whole()
 
 
@@ -115,23 +119,44 @@ async def test_a_paused_leader_can_commit_nothing_once_there_is_another(log: Log
 
 async def test_only_one_connection_is_elected(log: Log) -> None:
     first, second = await log.database.sequencer(), await log.database.sequencer()
-    assert [await store.elect(first), await store.elect(second)] == [True, False]
+    assert [await elect(first), await elect(second)] == [True, False]
     await store.end(first)
-    while not await store.elect(second):
+    while not await elect(second):
         await asyncio.sleep(0.01)
     await store.end(second)
 
 
-STEPS = [
-    "open_segment",
-    "add_leaves",
-    "end_calls",
-    "begin_calls",
-    "put_tiles",
-    "advance",
-    "add_checkpoint",
-    "drop_batches",
-]
+@pytest.mark.requirement("SEQ-13")
+async def test_when_the_leader_s_session_dies_another_replica_takes_over_within_ten_seconds(
+    log: Log, database: Database, tmp_path: Path
+) -> None:
+    other_folder = tmp_path / "other"
+    other_folder.mkdir()
+    async with running(database.url, database.url_of("audit"), other_folder) as other:
+
+        async def lead(replica: Log) -> None:
+            while True:
+                with contextlib.suppress(*store.AWAY):
+                    await replica.sequencer.lead()
+
+        leaders = [asyncio.create_task(lead(log)), asyncio.create_task(lead(other))]
+        holder = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        for _ in range(2):
+            while not (pids := await log.fetch(holder)):
+                await asyncio.sleep(0.02)
+            await log.fetch("SELECT pg_terminate_backend($1)", pids[0][0])
+            await log.calls(1)
+            started = time.monotonic()
+            while await log.fetch("SELECT id FROM audit.batch"):
+                await asyncio.sleep(0.02)
+            assert time.monotonic() - started < 10
+        for task in leaders:
+            task.cancel()
+        await asyncio.gather(*leaders, return_exceptions=True)
+    await log.expect_whole()
+
+
+STEPS = ["head", "tiles", "waiting", "add", "put_tiles", "advance", "drop", "newest_checkpoint", "add_checkpoint"]
 
 
 class Broken(Exception):
@@ -146,11 +171,13 @@ async def test_a_crash_before_or_after_any_step_leaves_a_whole_log(log: Log, mon
             await log.write((ids(1)[0], "intent"))
             await log.office()
             with monkeypatch.context() as patch:
-                patch.setattr(store, step, failing(getattr(store, step), persisted))
+                patch.setattr(Transaction, step, failing(getattr(Transaction, step), persisted))
                 with pytest.raises(Broken):
                     await log.sequence()
             await log.resign()
-            assert await log.sequence() == 7
+            await log.sequence()
+            assert len(await log.leaves()) % 7 == 0
+    assert len(await log.leaves()) == 7 * 2 * len(STEPS)
     await log.expect_whole()
 
 
@@ -164,7 +191,7 @@ async def test_a_commit_in_doubt_is_looked_up_and_not_repeated(log: Log, monkeyp
             await log.sequence()  # committed, and the answer is lost
     await log.resign()
     assert await log.sequence() == 0
-    assert log.published.read() == (6, Definition(await log.leaves()).root(6))
+    assert log.published.read() == (6, Definition(await log.leaves()).root(6), ORIGIN, 1)
     await log.expect_whole()
 
 
@@ -175,14 +202,14 @@ async def test_a_session_that_is_killed_in_its_transaction_leaves_nothing(
     await log.calls(3)
     connection, epoch = await log.office()
     kill = f"SELECT pg_terminate_backend({connection.get_server_pid()})"
-    drop = store.drop_batches
+    drop = Transaction.drop
 
-    async def killed(tx: Any, numbers: Any) -> None:
+    async def killed(tx: Transaction, numbers: Any) -> None:
         await drop(tx, numbers)
         await log.fetch(kill)
 
     with monkeypatch.context() as patch:
-        patch.setattr(store, "drop_batches", killed)
+        patch.setattr(Transaction, "drop", killed)
         with pytest.raises(store.AWAY):
             await log.sequencer.step(connection, epoch)
     assert await log.leaves() == []
@@ -230,7 +257,7 @@ async def test_a_log_behind_what_was_published_is_not_signed(log: Log) -> None:
     with pytest.raises(Refused, match=ROLLED_BACK):
         await log.office()
     await log.calls(1)  # ingest goes on
-    assert log.published.read() == (7, bytes(32))
+    assert log.published.read() == (7, bytes(32), "", 1)
     assert len(await log.fetch("SELECT id FROM audit.batch")) == 2
 
 
@@ -239,10 +266,10 @@ async def test_a_log_that_took_another_way_than_what_was_published_is_not_signed
     await log.calls(3)
     await log.sequence()
     await log.resign()
-    log.published.write(4, bytes(32))
+    log.publish(4, bytes(32))
     with pytest.raises(Refused, match=FORKED):
         await log.office()
-    log.published.write(4, Definition(await log.leaves()).root(4))
+    log.publish(4, Definition(await log.leaves()).root(4))
     await log.office()
 
 
@@ -279,5 +306,5 @@ def failing(works: Callable[..., Any], persisted: bool) -> Callable[..., Any]:
     return fails
 
 
-def failing_write(_published: Published, _size: int, _root: bytes) -> None:
+def failing_write(_published: Published, *_seen: object) -> None:
     raise Broken

@@ -279,7 +279,7 @@ async def test_every_address_asks_for_a_token_with_its_scope(catalog: Catalog) -
         address = path.format_map(Parts())
         body: dict[str, str] | None = None if method == "GET" else {}
         stranger = await catalog.client.request(method, address, json=body)
-        if path in ("/feed", "/snapshot", "/usage"):
+        if path in ("/feed", "/snapshot", "/usage", "/dossiers/{grant_id}"):
             refused(stranger, 401, "service/unauthenticated")
             continue
         refused(stranger, 401, "token/missing")

@@ -260,3 +260,40 @@ def test_what_is_published_lacks_what_only_the_directory_needs() -> None:
     published = GOOD.published()
     assert "resource" not in msgspec.to_builtins(published)
     assert published.response == GOOD.response
+
+
+@pytest.mark.requirement("SUB-03")
+def test_whoever_is_asked_about_is_named_by_something_that_is_asked() -> None:
+    assert wrong(subject="id_card") == []
+    assert wrong(subject="name") == wrong(subject=" ") == ["subject"]
+    body: dict[str, Any] = {"anyOf": [{"properties": {"name": {}}}, {"properties": {"kind": {}}}]}
+    assert wrong(subject="name", request=body) == wrong(subject="name", parameters=body) == []
+    assert wrong(subject="name", request=body, format="binary") == ["subject"]
+    for name in ('a"b', "a\\b"):
+        assert wrong(subject=name, request={"properties": {name: {}}}) == ["subject"]
+
+
+@pytest.mark.requirement("SUB-03")
+def test_a_version_that_names_the_person_goes_on_naming_them() -> None:
+    naming = msgspec.structs.replace(GOOD, subject="id_card")
+    contract.check_same_contract(GOOD, naming)
+    contract.check_same_contract(naming, naming)
+    for subject in ("", "name"):
+        with pytest.raises(Refusal) as refused:
+            contract.check_same_contract(naming, msgspec.structs.replace(GOOD, subject=subject))
+        assert refused.value.code is codes.CONFLICT
+
+
+@pytest.mark.requirement("SUB-04")
+@pytest.mark.parametrize(
+    ("members", "retention"),
+    [
+        ({"classification": "数据分级：重要数据"}, "personal"), ({"classification": "核心数据"}, "personal"),
+        ({"sensitive_personal_info": True}, "personal"), ({"minors": True}, "personal"),
+        ({"classification": "一般数据 3 级"}, "general"), ({"security_level": "L4"}, "general"),
+    ],
+)  # fmt: skip
+def test_records_about_important_data_are_kept_as_long_as_those_about_persons(
+    members: dict[str, Any], retention: str
+) -> None:
+    assert model.keep_long_enough(GOOD, msgspec.structs.replace(RESOURCE, **members)).retention == retention

@@ -272,3 +272,15 @@ def test_titles_become_names(title: str) -> None:
     interface = one(one_operation({}, info={"title": title, "version": "1"}))
     assert interface.name
     assert fits(interface)
+
+
+@pytest.mark.requirement("SUB-03")
+@pytest.mark.parametrize("edition", EDITIONS)
+def test_a_document_says_what_names_the_person_asked_about(edition: str) -> None:
+    document = EDITIONS[edition]()
+    assert one(document).subject == ""
+    assert one({**document, "x-subject": "id_card"}).subject == "id_card"
+    path = next(iter(document["paths"].values()))
+    path["get"]["x-subject"] = "id_card"
+    assert mistakes_in_document(document) == []
+    assert one(document).subject == "id_card"

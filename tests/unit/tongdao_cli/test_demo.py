@@ -69,6 +69,18 @@ def test_an_interface_is_what_gateways_will_read(interface: str) -> None:
     assert (read.request is None) is (operation.method == "GET")
 
 
+@pytest.mark.requirement("SUB-03")
+def test_every_interface_that_asks_about_one_person_says_by_what() -> None:
+    named = {interface for interface, body in INTERFACES.items() if body["subject"] == "id_card"}
+    asking = {
+        entry["interface_id"]
+        for entry in source()["resources"]
+        if any(item["label"] == "公民身份号码" for item in entry["interface"]["params"])
+    }
+    assert named == asking
+    assert {"gaj-identity-verify", "gaj-household-info"} <= named
+
+
 @pytest.mark.parametrize(
     ("interface", "path", "target"),
     [

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import re
 
+import structlog
+
 from audit_service.append import Ingest
 from audit_service.entry import LARGEST_BATCH_BYTES, Batch
 from relay.call import BodyTooLarge, Call, ClientGone
@@ -13,6 +15,7 @@ from runtime.service_auth import ServiceKey
 from wire import codes, lease
 from wire.headers import SERVICE
 
+log = structlog.get_logger()
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,17}")
 _GATEWAY, _EPOCH, _FIRST, _COUNT = (
     name.lower().encode() for name in (lease.GATEWAY, lease.EPOCH, lease.FIRST, lease.COUNT)
@@ -34,6 +37,7 @@ class BatchDoor:
         except Refusal as refusal:
             _refuse(call, refusal.code, refusal.detail)
         except BodyTooLarge:
+            log.critical("batch.too_large", alarm=True)
             _refuse(call, codes.BODY_TOO_LARGE, f"a batch has at most {LARGEST_BATCH_BYTES} bytes")
         except ClientGone:
             return

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from audit_service import leases, store
 from audit_service.entry import is_name
+from audit_service.sequencing.step import WRITER
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
 from wire.lease import LeaseAnswer, LeaseRequest
@@ -34,6 +35,8 @@ def _parsed(body: bytes) -> LeaseRequest:
         raise Refusal(INVALID_REQUEST, str(error)) from None
     if not is_name(wanted.gateway):
         raise Refusal(INVALID_REQUEST, "a writer's name is letters, digits, '.', '_' and '-', at most 100")
+    if wanted.gateway == WRITER:
+        raise Refusal(INVALID_REQUEST, f"{WRITER} is the log's own name")
     return wanted
 
 

@@ -1,16 +1,36 @@
-"""Records of calls: receipts for those who took part, and the schema of a receipt."""
+"""Records of calls: receipts for those who took part, stretches of the log for auditors, the schema of a receipt."""
 
+import base64
 from importlib.resources import files
 from typing import Annotated
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
-from audit_service.records import Records
+from audit_service.records import MOST_ENTRIES, Line, Records
+from runtime.errors import INVALID_REQUEST, Refusal
 from wire.tokens import AccessToken, Door
 
 NO_STORE = {"Cache-Control": "no-store"}
+STATE = "Tongdao-State"
+
+
+class Asked(BaseModel):
+    """Which receipt of a call."""
+
+    model_config = ConfigDict(extra="forbid")
+    log: str = Field("", max_length=300)
+    """Origin of a shard; by default the newest one with a leaf of the call."""
+
+
+class Stretch(BaseModel):
+    """Leaves with from <= index < to, counted through all shards."""
+
+    model_config = ConfigDict(extra="forbid")
+    first: int = Field(alias="from", ge=0, lt=2**62)
+    last: int = Field(alias="to", ge=1, lt=2**62)
 
 
 def router(records: Records, door: Door) -> APIRouter:
@@ -19,13 +39,28 @@ def router(records: Records, door: Door) -> APIRouter:
     schema = (files("audit_service") / "receipt.schema.json").read_bytes()
 
     @routes.get("/records/{call}", responses={202: {"description": "Not yet covered by a checkpoint; ask again"}})
-    async def receipt(call: UUID, token: Annotated[AccessToken, Depends(door.needing())]) -> Response:
-        """The receipt of one call or event (see /schema/receipt.json)."""
-        found = await records.receipt(str(call), token)
+    async def receipt(
+        call: UUID, asked: Annotated[Asked, Query()], token: Annotated[AccessToken, Depends(door.needing())]
+    ) -> Response:
+        """The receipt of one call or event (see /schema/receipt.json). Tongdao-State: `accepted`, `published`, or
+        `witnessed` where somebody outside has cosigned its checkpoint."""
+        found = await records.receipt(str(call), token, asked.log)
         if found is None:
             accepted = msgspec.json.encode({"call": str(call), "state": "accepted"})
-            return Response(accepted, 202, {**NO_STORE, "Retry-After": "1"}, "application/json")
-        return Response(msgspec.json.encode(found), 200, NO_STORE, "application/json")
+            headers = {**NO_STORE, "Retry-After": "1", STATE: "accepted"}
+            return Response(accepted, 202, headers, "application/json")
+        return Response(msgspec.json.encode(found.body), 200, {**NO_STORE, STATE: found.state}, "application/json")
+
+    @routes.get("/entries")
+    async def entries(
+        asked: Annotated[Stretch, Query()], token: Annotated[AccessToken, Depends(door.needing())]
+    ) -> Response:
+        """Raw leaves as JSON Lines, for auditors: enough to build the whole tree again. A leaf that was lawfully
+        deleted is null, its hash stays."""
+        if not asked.first < asked.last <= asked.first + MOST_ENTRIES:
+            raise Refusal(INVALID_REQUEST, f"from < to <= from + {MOST_ENTRIES}")
+        lines = [_line(one) for one in await records.entries(asked.first, asked.last, token)]
+        return Response(b"".join(lines), headers=NO_STORE, media_type="application/jsonl")
 
     @routes.get("/schema/receipt.json")
     async def receipt_schema() -> Response:
@@ -33,3 +68,10 @@ def router(records: Records, door: Door) -> APIRouter:
         return Response(schema, media_type="application/schema+json")
 
     return routes
+
+
+def _line(one: Line) -> bytes:
+    leaf = None if one.leaf is None else base64.b64encode(one.leaf).decode()
+    told = {"log": one.shard.origin, "index": one.leaf_index - one.shard.first, "leaf_index": one.leaf_index,
+            "hash": base64.b64encode(one.hash).decode(), "leaf": leaf}  # fmt: skip
+    return msgspec.json.encode(told) + b"\n"

@@ -82,6 +82,7 @@ class InterfaceBody(Body):
     consent_required: bool = False
     retention: Literal["general", "personal"] = "general"
     operation_word: Literal["汇聚", "共享", "查询", "比对", "下载", "分析研判", "访问", "更新维护"] = "查询"
+    subject: Text = ""
 
 
 class GrantBody(Body):

@@ -3,6 +3,7 @@
 History is written once: the service's role may neither change nor delete it.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import msgspec
@@ -123,6 +124,12 @@ async def running_cases(tx: AsyncConnection, kind: str, **about: str) -> list[Ca
     for column, value in about.items():
         found = found.where(cases.c[column] == value)
     return await _cases(tx, found)
+
+
+async def cases_of_grant(tx: AsyncConnection, grant_id: str, kinds: Iterable[str]) -> list[Case]:
+    """Cases of these kinds that came to this grant or are about it, in the order of their opening."""
+    of_grant = (cases.c.grant_id == grant_id, cases.c.kind.in_(list(kinds)))
+    return await _cases(tx, select(cases.c.entry).where(*of_grant).order_by(cases.c.id))
 
 
 async def waiting_for_gateways(tx: AsyncConnection, limit: int) -> list[tuple[str, bytes]]:

@@ -11,7 +11,7 @@ from catalog_service.directory.schema_changes import InterfaceChange as Interfac
 from catalog_service.directory.schema_changes import Kind, altered, schema_changes
 
 _LIMITS = ("timeout_s", "max_in_flight")
-_UNSEEN = ("name", "base_url", "networks", "retention", "operation_word")
+_UNSEEN = ("name", "base_url", "networks", "retention", "operation_word", "subject")
 """Members that consumers do not depend on."""
 
 

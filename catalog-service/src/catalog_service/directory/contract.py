@@ -15,7 +15,7 @@ from catalog_service.directory.classification import mistakes_in_code
 from catalog_service.directory.entry import Resource, Share
 from catalog_service.directory.model import Interface
 from runtime.errors import INVALID_REQUEST, Refusal
-from wire import codes, paths
+from wire import codes, paths, subjects
 from wire.catalog import Field, Operation
 
 MASKS = frozenset({"name_first", "id_last4", "phone", "addr_district", "mid4", "drop"})
@@ -56,6 +56,20 @@ def mistakes_in_interface(interface: Interface) -> Iterator[Mistake]:
         schema = getattr(interface, name)
         if schema is not None:
             yield from mistakes_in_schema(schema, name)
+    yield from _subject(interface)
+
+
+def _subject(interface: Interface) -> Iterator[Mistake]:
+    """Whoever is asked about is named where gateways read: a body that only passes through is not read."""
+    name = interface.subject
+    if not name:
+        return
+    asked = {variable for operation in interface.operations for variable in _variables(operation.path)}
+    asked |= subjects.members(interface.parameters)
+    if interface.format == "json":
+        asked |= subjects.members(interface.request)
+    if name not in asked or '"' in name or "\\" in name:
+        yield "subject", f"{name[:80]} is no path variable, parameter or member of the request"
 
 
 def _base_url(url: str) -> Iterator[Mistake]:
@@ -205,10 +219,7 @@ def _breaks(known: Interface, stated: Interface) -> Iterator[str]:
     for name in ("provider", "resource", "format"):
         if getattr(known, name) != getattr(stated, name):
             yield f"{name} changes"
-    if known.consent_required and not stated.consent_required:
-        yield "consent is no longer required"
-    if known.retention == "personal" and stated.retention != "personal":
-        yield "records are kept for a shorter time"
+    yield from _less_careful(known, stated)
     masks = {field.name: field.mask for field in stated.fields}
     before = {field.name for field in known.fields}
     for field in known.fields:
@@ -219,6 +230,16 @@ def _breaks(known: Interface, stated: Interface) -> Iterator[str]:
             yield f"field {name} is new and has a mask"
     for operation in _asked(known) - _asked(stated):
         yield f"operation {' '.join(operation)} is gone"
+
+
+def _less_careful(known: Interface, stated: Interface) -> Iterator[str]:
+    """What was promised to the persons concerned stays promised."""
+    if known.consent_required and not stated.consent_required:
+        yield "consent is no longer required"
+    if known.retention == "personal" and stated.retention != "personal":
+        yield "records are kept for a shorter time"
+    if known.subject and stated.subject != known.subject:
+        yield "the person asked about is named by something else, or no longer"
 
 
 def _asked(interface: Interface) -> set[tuple[str, str]]:

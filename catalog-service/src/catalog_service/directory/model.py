@@ -141,7 +141,7 @@ def staged(known: Interface | None, stated: Interface, resource: Resource, *, at
 
 
 def keep_long_enough(interface: Interface, resource: Resource) -> Interface:
-    """Records of calls for personal information are kept as such, whatever the registration says (design P3)."""
-    if resource.contains_personal_info and interface.retention != "personal":
+    """Records of calls for personal or important data are kept long, whatever the registration says (design P3)."""
+    if resource.is_kept_long and interface.retention != "personal":
         return msgspec.structs.replace(interface, retention="personal")
     return interface

@@ -36,7 +36,10 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """One operation. `asks`, `answers`: the schema of the body, None where nothing is said about it."""
+    """One operation. `asks`, `answers`: the schema of the body, None where nothing is said about it.
+
+    subject  what names the person asked about: `x-subject` of the operation, or of the document
+    """
 
     method: str
     path: str
@@ -47,6 +50,7 @@ class Found:
     asks: Any
     gives: Content
     answers: Any
+    subject: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +181,7 @@ def _operation(
     return Found(
         method=method, path=path, where=where, tag=tags[0] if tags else "", takes=takes, asks=asks, gives=gives,
         answers=answers, parameters=_parameter_schema(reading, asked, where),
+        subject=str(operation.get("x-subject") or reading.document.tree.get("x-subject") or ""),
     )  # fmt: skip
 
 

@@ -125,9 +125,17 @@ def _proposal(
         networks=wanted.networks, format="binary" if "bytes" in gives else "json",
         operations=[Operation(method=found.method, path=found.path, target=found.path) for found in group],
         fields=_fields(response, wanted.resource, mistakes, notes), parameters=one_of([f.parameters for f in group]),
-        request=described.asked.whole(_asks(group, notes)), response=response,
+        request=described.asked.whole(_asks(group, notes)), response=response, subject=_subject(group, mistakes),
     )  # fmt: skip
     return Proposal(interface, [found.where for found in group])
+
+
+def _subject(group: list[Found], mistakes: list[Mistake]) -> str:
+    """What names the person asked about: one name for all operations of an interface."""
+    named = {found.subject: found.where for found in group if found.subject}
+    if len(named) > 1:
+        mistakes.append((next(reversed(named.values())), f"x-subject is one name, not {', '.join(named)[:200]}"))
+    return next(iter(named), "")
 
 
 def _asks(group: list[Found], notes: list[Note]) -> object:

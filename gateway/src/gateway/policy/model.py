@@ -9,6 +9,7 @@ from runtime.errors import Code
 from wire.calls import Obligations
 from wire.catalog import Department, Grant, Interface, Operation, System
 from wire.paths import Template
+from wire.subjects import Place, place
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -19,6 +20,10 @@ class Route:
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
         self.operations = [(operation, Template(operation.path)) for operation in interface.operations]
+        self.subject_at: dict[Operation, Place] = {
+            operation: place(interface.subject, template.variables, operation.method, interface.request)
+            for operation, template in (self.operations if interface.subject else ())
+        }
 
     def match(self, path: str) -> list[tuple[Operation, dict[str, str]]]:
         """The operations at a raw path, whatever their method, with the values of their variables."""

@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 S = TypeVar("S", bound="Settings")
+WRONG_SETTINGS = 2
+"""Exit code of a process that cannot start as it was told: starting it again cannot help."""
 
 
 class Settings(BaseSettings):
@@ -40,4 +42,4 @@ def load(cls: type[S]) -> S:
         for mistake in error.errors():
             name = prefix + "__".join(str(part).upper() for part in mistake["loc"])
             sys.stderr.write(f"setting {name}: {mistake['msg']}; set it in the environment and start again\n")
-        raise SystemExit(2) from None
+        raise SystemExit(WRONG_SETTINGS) from None

@@ -19,6 +19,8 @@ SOURCES = ("demo_catalog.yaml", "additions.yaml")
 VERSION = "v1"
 NETWORKS = ["127.0.0.0/8"]
 PREFIX = "/api/catalog"
+SUBJECT = "id_card"
+"""What names one person in the catalogue; an interface that asks about two has none (see wire.subjects)."""
 Body = dict[str, Any]
 Entry = Mapping[str, Any]
 
@@ -211,6 +213,7 @@ def _interface(entry: Entry, sample_url: str) -> Message:
         "consent_required": entry["subject_consent_required"],
         "retention": "personal" if entry["contains_personal_info"] else "general",
         "operation_word": "查询" if entry["share"]["mode"] == "query" else "比对",
+        "subject": SUBJECT if any(item["name"] == SUBJECT for item in served["params"]) else "",
     }
     return Message("PUT", f"/interfaces/{entry['interface_id']}/versions/{VERSION}", body)
 

@@ -5,6 +5,7 @@ run.json      addresses and process ids while it runs; holds the database passwo
 lock          held while it runs
 secrets/      0700; see `keys`
 postgres/     the embedded database      logs/<program>.log      published/      receipts/
+archive/      days of the log that are no longer in the database
 """
 
 import errno
@@ -37,17 +38,19 @@ class Home:
         self.logs = self.root / "logs"
         self.published = self.root / "published"
         self.receipts = self.root / "receipts"
+        self.archive = self.root / "archive"
         self._state_file = self.root / "state.json"
         self._run_file = self.root / "run.json"
 
     def make(self) -> None:
         """Create the folders; raises CannotStart where we may not write."""
         try:
-            for folder in (self.root, self.logs, self.published, self.receipts):
+            for folder in (self.root, self.logs, self.published, self.receipts, self.archive):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             self.published.chmod(0o700)
             self.receipts.chmod(0o700)
+            self.archive.chmod(0o700)
             self.logs.chmod(0o700)
         except OSError as error:
             raise CannotStart(f"cannot write to {self.root} ({error.strerror}); choose another with --home") from None

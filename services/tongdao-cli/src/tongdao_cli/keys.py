@@ -27,6 +27,7 @@ class Secrets:
         self.operator = self._folder / "operator.jwk.json"
         self.operator_public = self._folder / "operator.public.jwks.json"
         self.audit_signing = self._folder / "audit-signing.pem"
+        self.subject = self._folder / "subject.key"
 
     def make(self) -> None:
         """Make what is missing."""
@@ -35,6 +36,7 @@ class Secrets:
         self._once(self.operator, json.dumps(_new_key()))
         self._once(self.operator_public, json.dumps({"keys": [public(read_key(self.operator))]}))
         self._once(self.audit_signing, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
+        self._once(self.subject, secrets.token_hex(32))
         for schema in SCHEMAS:
             self._once(self._folder / f"role-{schema}.password", secrets.token_urlsafe(24))
 

@@ -12,6 +12,7 @@ from tongdao_cli.commands.directory import directory
 from tongdao_cli.commands.migrate import migrate
 from tongdao_cli.commands.policy import policy
 from tongdao_cli.commands.up import up
+from tongdao_cli.commands.witness import witness
 from tongdao_cli.demo import DemoRefused
 from tongdao_cli.governed import NoReceipt
 from tongdao_cli.home import CannotStart
@@ -25,7 +26,7 @@ def build() -> typer.Typer:
         no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
         help="Tongdao: the unified sharing channel for government data.",
     )  # fmt: skip
-    for command in (up, demo, call, token, office, migrate):
+    for command in (up, demo, call, token, office, migrate, witness):
         commands.command()(command)
     commands.add_typer(audit, name="audit")
     commands.add_typer(policy, name="policy")

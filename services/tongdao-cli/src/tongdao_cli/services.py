@@ -74,6 +74,8 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
             "database_url": plan.role_url("audit"), "issuer": gateway, "audience": gateway,
             "identity_url": identity, "origin": ORIGIN,
             "signing_key_file": secrets.audit_signing, "published_file": plan.home.published / "checkpoint",
+            "catalog_url": catalog, "subject_key_file": secrets.subject, "archive_url": plan.home.archive.as_uri(),
+            "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
         },
         "identity": {
             "database_url": plan.role_url("identity"), "issuer": gateway, "audit_url": audit,
@@ -88,7 +90,7 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
         },
         "gateway": {
             "public_url": gateway, "identity_url": identity, "catalog_url": catalog, "audit_url": audit,
-            "exchange_url": plan.url("exchange-service"),
+            "exchange_url": plan.url("exchange-service"), "subject_key_file": secrets.subject,
         },
     }  # fmt: skip
     shared: dict[str, str | Path] = {"host": "127.0.0.1", "port": str(plan.ports[name])}

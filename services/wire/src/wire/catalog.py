@@ -64,6 +64,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     parameters         JSON Schema of path and query values (all strings), or None
     request, response  JSON Schema of the bodies, or None
     format             `json`: buffered, checked, projected; `binary`: streamed whole
+    subject            which path variable, query parameter or member of the body names the person asked about, or ""
     """
 
     id: str
@@ -83,6 +84,7 @@ class Interface(msgspec.Struct, frozen=True, kw_only=True):
     consent_required: bool = False
     retention: Literal["general", "personal"] = "general"
     operation_word: str = "查询"
+    subject: str = ""
     state: State = State()
 
     @property

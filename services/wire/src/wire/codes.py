@@ -538,6 +538,47 @@ OTHER_BYTES = Code(
     "Report it: a writer repeats a number",
     "请上报：写入者重复使用序号",
 )
+EXPORT_TOO_LARGE = Code(
+    "export/too-large", 422, "consumer", "More rows match than one file may hold", "符合条件的记录超过单个文件的上限",
+    "Narrow since and before, or another filter, and fetch several files; `most` is the limit",
+    "请缩小 since、before 或其他条件分次导出，上限见 most",
+)  # fmt: skip
+ARCHIVE_AWAY = Code(
+    "archive/away", 503, "exchange", "The archive does not answer", "归档存储暂不可用",
+    "Try again shortly; operators: check the object store", "请稍后重试；运维人员请检查对象存储", "景德镇 16",
+)  # fmt: skip
+DISPOSED = Code(
+    "archive/disposed", 410, "consumer", "The record was lawfully deleted after its time", "该记录已依法到期销毁",
+    "Only its hashes are left: `disposal` names the decision, `leaf` the entry of the log that tells of it",
+    "仅保留其散列；disposal 为处置决定，leaf 为日志中的销毁记载", "网络安全法 23; 国务院令第809号 29",
+)  # fmt: skip
+TOO_MANY_SUBSCRIPTIONS = Code(
+    "feed/too-many-subscriptions",
+    409,
+    "consumer",
+    "The department has as many subscriptions as it may have",
+    "该部门的订阅数已达上限",
+    "Change or remove one that is there",
+    "请修改或删除已有订阅",
+)
+ALERT_CLOSED = Code(
+    "alert/closed",
+    409,
+    "consumer",
+    "The alert has been closed before",
+    "该告警已关闭",
+    "Look at it: `finding` says what was found",
+    "请查看该告警，结论见 finding",
+)
+DOSSIER_AWAY = Code(
+    "evidence/decision-away", 503, "exchange", "The catalog does not answer, and without the decision there is no package",
+    "目录服务暂不可用，无法取得授权依据，不出具证据包",
+    "Try again shortly; operators: check the catalog service", "请稍后重试；运维人员请检查目录服务", "国务院令第809号 20",
+)  # fmt: skip
+EVIDENCE_TOO_MUCH = Code(
+    "evidence/too-much", 422, "consumer", "That is too much for one package", "超出单个证据包的上限",
+    "Ask for less: one call, or a time with `since` and `before`; `limit` says how much", "请缩小范围：按单次调用，或用 since、before 限定时间，上限见 limit",
+)  # fmt: skip
 
 # --- procedures of the law ------------------------------------------------------------------------------------------
 NOT_IN_THIS_STATE = Code(

@@ -1,4 +1,10 @@
-"""Search: a row for each call that has ended and for each event, in partitions beside the leaves, and daily figures."""
+"""Search: a row for each call that has ended and for each event, in partitions beside the leaves, and daily figures.
+
+Rows that are alike in who, what and how it ended are a *combination*: usage_day has one row for each of a segment's
+combinations, so that it says in which segments a search can find anything; one index by combination then finds the
+rows, however rare, where an index a member would cost every row eight of them. What no combination has (case, trace,
+person) is looked for in a segment's sieve (a Bloom filter in blocks), made when its day is over.
+"""
 
 from alembic import op
 
@@ -6,6 +12,13 @@ revision = "0003"
 down_revision = "0002"
 
 TABLES = """
+CREATE FUNCTION audit.combination(
+    department text, provider text, system text, interface text, version text, grant_id text, kind text,
+    status smallint, code text, event text) RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN hashtextextended(
+    department || E'\\x1f' || provider || E'\\x1f' || system || E'\\x1f' || interface || E'\\x1f' || version || E'\\x1f'
+    || grant_id || E'\\x1f' || kind || E'\\x1f' || status::text || E'\\x1f' || code || E'\\x1f' || event, 0);
 CREATE TABLE audit.record (
     segment text NOT NULL,
     leaf_index bigint NOT NULL,
@@ -35,18 +48,16 @@ CREATE TABLE audit.record (
     gateway text NOT NULL,
     PRIMARY KEY (leaf_index, segment)
 ) PARTITION BY LIST (segment);
-CREATE INDEX record_call ON audit.record (call_id);
-CREATE INDEX record_department ON audit.record (department, leaf_index);
-CREATE INDEX record_provider ON audit.record (provider, leaf_index) WHERE provider <> '';
-CREATE INDEX record_system ON audit.record (system, leaf_index) WHERE system <> '';
-CREATE INDEX record_interface ON audit.record (interface, leaf_index) WHERE interface <> '';
-CREATE INDEX record_grant ON audit.record (grant_id, leaf_index) WHERE grant_id <> '';
+CREATE INDEX record_combination ON audit.record (
+    audit.combination(department, provider, system, interface, version, grant_id, kind, status, code, event),
+    leaf_index);
 CREATE INDEX record_case ON audit.record (case_no, leaf_index) WHERE case_no <> '';
-CREATE INDEX record_trace ON audit.record (trace) WHERE trace <> '';
+CREATE INDEX record_trace ON audit.record (trace, leaf_index) WHERE trace <> '';
 CREATE INDEX record_subject ON audit.record (subject, leaf_index) WHERE subject <> '';
 
 CREATE TABLE audit.usage_day (
     segment text NOT NULL,
+    key uuid NOT NULL,
     department text NOT NULL,
     provider text NOT NULL,
     system text NOT NULL,
@@ -56,6 +67,7 @@ CREATE TABLE audit.usage_day (
     kind text NOT NULL,
     status smallint NOT NULL,
     code text NOT NULL,
+    event text NOT NULL,
     calls bigint NOT NULL,
     took_ms bigint NOT NULL,
     longest_ms integer NOT NULL,
@@ -65,7 +77,33 @@ CREATE TABLE audit.usage_day (
     fields_masked bigint NOT NULL,
     first_index bigint NOT NULL,
     last_index bigint NOT NULL,
-    PRIMARY KEY (segment, department, provider, system, interface, version, grant_id, kind, status, code)
+    PRIMARY KEY (segment, key)
+) WITH (fillfactor = 70);
+CREATE INDEX usage_day_department ON audit.usage_day (department, segment);
+CREATE INDEX usage_day_provider ON audit.usage_day (provider, segment) WHERE provider <> '';
+CREATE INDEX usage_day_system ON audit.usage_day (system, segment);
+CREATE INDEX usage_day_interface ON audit.usage_day (interface, segment) WHERE interface <> '';
+CREATE INDEX usage_day_grant ON audit.usage_day (grant_id, segment) WHERE grant_id <> '';
+CREATE INDEX usage_day_code ON audit.usage_day (code, segment) WHERE code <> '';
+CREATE INDEX usage_day_status ON audit.usage_day (status, segment);
+CREATE INDEX usage_day_event ON audit.usage_day (event, segment) WHERE event <> '';
+
+CREATE TABLE audit.indexed_segment (
+    segment text PRIMARY KEY,
+    first_index bigint NOT NULL,
+    last_index bigint NOT NULL,
+    rows bigint NOT NULL,
+    earliest timestamptz NOT NULL,
+    latest timestamptz NOT NULL,
+    sieved_to bigint NOT NULL DEFAULT -1,
+    sieve_blocks integer NOT NULL DEFAULT 1
+);
+
+CREATE TABLE audit.sieve (
+    segment text NOT NULL,
+    block integer NOT NULL,
+    bits bytea NOT NULL,
+    PRIMARY KEY (segment, block)
 );
 
 CREATE TABLE audit.indexed (
@@ -99,7 +137,10 @@ OPEN_OLD = "SELECT audit.open_segment(segment) FROM (SELECT DISTINCT segment FRO
 
 GRANTS = """
 GRANT INSERT ON audit.record TO tongdao_audit_indexer;
-GRANT INSERT, UPDATE ON audit.usage_day TO tongdao_audit_indexer;
+GRANT INSERT, UPDATE ON audit.usage_day, audit.indexed_segment TO tongdao_audit_indexer;
+GRANT INSERT, DELETE ON audit.sieve TO tongdao_audit_indexer;
+GRANT EXECUTE ON FUNCTION audit.combination
+    TO tongdao_audit_reader, tongdao_audit_keeper, tongdao_audit_indexer, tongdao_audit_archivist, tongdao_audit_clerk;
 GRANT UPDATE ON audit.indexed TO tongdao_audit_indexer;
 GRANT SELECT ON ALL TABLES IN SCHEMA audit
     TO tongdao_audit_reader, tongdao_audit_keeper, tongdao_audit_indexer, tongdao_audit_archivist, tongdao_audit_clerk

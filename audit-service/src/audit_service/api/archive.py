@@ -1,0 +1,58 @@
+"""The archive over HTTP: which segments there are, and bringing one back (scope audit:keep)."""
+
+from typing import Annotated, Any
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Request, Response
+
+from audit_service.keeping.segments import Segment, Segments
+from runtime.errors import INVALID_REQUEST, Refusal
+from wire import scopes
+from wire.tokens import AccessToken, Door
+
+NO_STORE = {"Cache-Control": "no-store"}
+Name = Annotated[str, Path(pattern=r"^[0-9]{8}-(general|personal|permanent)$")]
+
+
+def router(segments: Segments, door: Door) -> APIRouter:
+    """Names and sizes of days; nothing of their records."""
+    routes = APIRouter(prefix="/archive", tags=["archive"], dependencies=[Depends(no_query)])
+    keeper = Depends(door.needing(scopes.AUDIT_KEEP))
+
+    @routes.get("")
+    async def some(_token: AccessToken = keeper) -> Response:
+        """All segments of the log, oldest first."""
+        return answer({"items": [_shown(segment) for segment in await segments.all()]})
+
+    @routes.post("/{segment}/restore")
+    async def restore(segment: Name, token: AccessToken = keeper) -> Response:
+        """Bring a segment back into the database for some days; done within a minute or so."""
+        await segments.restore(segment, token)
+        return answer({"segment": segment, "state": "archived", "restore": "asked"}, 202)
+
+    return routes
+
+
+def no_query(request: Request) -> None:
+    """What is not understood is refused."""
+    if request.query_params:
+        raise Refusal(INVALID_REQUEST, "no query parameters are known here")
+
+
+def answer(content: dict[str, Any], status: int = 200) -> Response:
+    """JSON that no cache keeps."""
+    return Response(msgspec.json.encode(content), status, NO_STORE, "application/json")
+
+
+def _shown(segment: Segment) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "segment": segment.name, "state": segment.state, "in_database": segment.in_database,
+        "kept_until": segment.kept_until,
+    }  # fmt: skip
+    if (kept := segment.archived) is not None:
+        shown |= {
+            "first": kept.first_index, "last": kept.last_index, "count": kept.count, "bytes": kept.bytes,
+            "object": kept.object, "sha256": kept.sha256.hex(), "manifest_sha256": kept.manifest_sha256.hex(),
+            "manifest_leaf": kept.manifest_leaf, "disposal": kept.disposal, "disposal_leaf": kept.disposal_leaf,
+        }  # fmt: skip
+    return shown

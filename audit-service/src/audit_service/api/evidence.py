@@ -1,0 +1,66 @@
+"""`GET /evidence`: one ZIP with everything that the log can prove about a call, a case or a grant."""
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from pydantic import BaseModel, ConfigDict, model_validator
+
+from audit_service.api.search import Key, Moment
+from audit_service.evidence.packages import About, Evidence
+from wire.tokens import AccessToken, Door
+
+NO_STORE = {"Cache-Control": "no-store"}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/zip": {}}, "description": "The package"},
+    202: {"description": "Something of it is not yet covered by a checkpoint; ask again"},
+}
+
+
+class EvidenceQuery(BaseModel):
+    """Exactly one of call, case and grant; since and before narrow a case or a grant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    call: UUID | None = None
+    case: Key = ""
+    grant: Key = ""
+    since: Moment = None
+    before: Moment = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "EvidenceQuery":
+        if len([one for one in (self.call, self.case, self.grant) if one]) != 1:
+            raise ValueError("exactly one of call, case and grant")
+        if self.call and (self.since or self.before):
+            raise ValueError("since and before go with case or grant")
+        return self
+
+    def about(self) -> About:
+        if self.call is not None:
+            return About("call", str(self.call))
+        kind: Literal["case", "grant"] = "case" if self.case else "grant"
+        return About(kind, self.case or self.grant, self.since, self.before)
+
+
+def router(evidence: Evidence, door: Door) -> APIRouter:
+    """The one route."""
+    routes = APIRouter(tags=["evidence"])
+
+    @routes.get("/evidence", responses=_ANSWERS)
+    async def package(
+        query: Annotated[EvidenceQuery, Query()], token: Annotated[AccessToken, Depends(door.needing())]
+    ) -> Response:
+        """Records, receipts, checkpoints, the decision and a verifier, for those who took part and for auditors.
+
+        `Tongdao-Record` names the log's own record of it, which has the SHA-256 of the package.
+        """
+        made = await evidence.package(query.about(), token)
+        if made is None:
+            accepted = msgspec.json.encode({"state": "accepted"})
+            return Response(accepted, 202, {**NO_STORE, "Retry-After": "1"}, "application/json")
+        lines = {"Content-Disposition": f'attachment; filename="{made.name}"', "Tongdao-Record": made.record}
+        return Response(made.content, 200, {**NO_STORE, **lines}, "application/zip")
+
+    return routes

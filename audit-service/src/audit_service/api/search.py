@@ -1,0 +1,162 @@
+"""Searching the log, exports and daily figures: for those who took part, and for auditors."""
+
+import re
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Annotated, Literal
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Response
+from fastapi.responses import StreamingResponse
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from audit_service import store
+from audit_service.search.exporting import Exporter
+from audit_service.search.figures import By, Days, figures
+from audit_service.search.finder import Finder, seen_by, shown
+from audit_service.search.looking import LookUps
+from audit_service.search.writing import MEDIA_TYPES, Format
+from audit_service.summary import LONGEST_KEY, Filter, Kind
+from runtime.errors import INVALID_REQUEST, Refusal
+from wire import codes, scopes
+from wire.tokens import AccessToken, Door
+
+NO_STORE = {"Cache-Control": "no-store"}
+CHINA = timezone(timedelta(hours=8))
+LONGEST_DAYS = 400
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ZONE_AFTER_SPACE = re.compile(r"(T\S+) (\d\d:\d\d)$")
+
+
+def moment(text: str) -> str | datetime:
+    """A day is its first moment in China; `+` may have become a space on its way."""
+    text = _ZONE_AFTER_SPACE.sub(r"\1+\2", text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("a day (2026-07-25) or a moment with its zone (2026-07-25T08:00:00+08:00)") from None
+    if _DAY.fullmatch(text):
+        found = found.replace(tzinfo=CHINA)
+    if found.tzinfo is None:
+        raise ValueError("a moment needs its zone")
+    if not 1970 <= found.year <= 9998:
+        raise ValueError("from 1970 to 9998")
+    return found.astimezone(UTC)
+
+
+Key = Annotated[str, Field(max_length=LONGEST_KEY, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Moment = Annotated[datetime | None, BeforeValidator(moment)]
+
+
+class Question(BaseModel):
+    """What to look for; all that is given has to hold.
+
+    outcome  `ok`, `refused`, a code, or a status      since, before  a day of China or a moment; `before` is excluded
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    department: Key = ""
+    system: Key = ""
+    provider: Key = ""
+    interface: Key = ""
+    version: Key = ""
+    grant: Key = ""
+    case: Key = ""
+    trace: Key = ""
+    call: UUID | None = None
+    subject: Key = ""
+    event: Key = ""
+    kind: Kind | Literal[""] = ""
+    outcome: Key = ""
+    since: Moment = None
+    before: Moment = None
+
+    def filter(self, token: AccessToken) -> Filter:
+        """As far as the token goes. Raises Refusal(SCOPE_MISSING)."""
+        if self.subject and scopes.AUDIT_SUBJECT not in token.scopes:
+            raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.AUDIT_SUBJECT}", scope=scopes.AUDIT_SUBJECT)
+        return Filter(
+            department=self.department, system=self.system, provider=self.provider, interface=self.interface,
+            version=self.version, grant_id=self.grant, case_no=self.case, trace=self.trace,
+            call_id=str(self.call) if self.call else "", subject=self.subject, event=self.event, kind=self.kind,
+            outcome=self.outcome, since=self.since, before=self.before,
+        )  # fmt: skip
+
+
+class Search(Question):
+    """A page of a search."""
+
+    cursor: Annotated[str, Field(max_length=80)] = ""
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+
+
+class Download(Question):
+    """A search as a file."""
+
+    format: Format
+
+
+def _is_day(day: date) -> date:
+    if not 1970 <= day.year <= 9998:
+        raise ValueError("from 1970 to 9998")
+    return day
+
+
+Day = Annotated[date, AfterValidator(_is_day)]
+
+
+class Period(BaseModel):
+    """Days from the first to the last, both included."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    first: Annotated[Day, Field(alias="from")]
+    last: Annotated[Day, Field(alias="to")]
+    by: By = "interface"
+
+
+def router(database: store.Database, finder: Finder, exporter: Exporter, look_ups: LookUps, door: Door) -> APIRouter:
+    """A department sees the calls in which it took part, `audit:read` all."""
+    routes = APIRouter(tags=["search"])
+    seen = door.needing()
+
+    @routes.get("/search")
+    async def search(wanted: Annotated[Search, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
+        """Calls that have ended, and events, newest first; each look-up is itself on record.
+
+        Calls still open (an intent without an outcome) are not in it: `/records/{call}` has them. `next` is the cursor
+        of the next page, "" after the last; a page may be short before that, where the archive had to be searched.
+        """
+        asked = wanted.filter(token)
+        page = await finder.page(asked, wanted.cursor, wanted.limit, token)
+        await look_ups.record("record.searched", token, asked, {"rows": str(len(page.rows)), "format": "json"})
+        told = msgspec.json.encode({"records": shown(page.rows, token), "next": page.next})
+        return Response(told, headers=NO_STORE, media_type="application/json")
+
+    @routes.get("/export")
+    async def export(wanted: Annotated[Download, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
+        """All that a search finds as a file (CSV, Excel, JSON Lines), at most 100,000 rows, 50,000 in a workbook; more
+        are refused. A cell that a spreadsheet would run begins with an apostrophe."""
+        made = await exporter.export(wanted.filter(token), wanted.format, token)
+        headers = {
+            **NO_STORE,
+            "Content-Disposition": f'attachment; filename="records.{wanted.format}"',
+            "X-Content-Type-Options": "nosniff",
+            "Tongdao-Rows": str(made.rows),
+        }
+        return StreamingResponse(made.chunks(), 200, headers, MEDIA_TYPES[wanted.format])
+
+    @routes.get("/figures")
+    async def daily(wanted: Annotated[Period, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
+        """Calls, refusals, bytes, fields, mean and longest time. A day is the UTC day on which calls were sequenced."""
+        days = Days(wanted.first, wanted.last)
+        if not 0 <= (days.last - days.first).days < LONGEST_DAYS:
+            raise Refusal(INVALID_REQUEST, f"from <= to, at most {LONGEST_DAYS} days")
+        party = seen_by(token, Filter()).party
+        async with store.answering("figures"):
+            groups = await figures(database.reader, days, wanted.by, party)
+        told = {"from": days.first, "to": days.last, "by": wanted.by, "groups": groups}
+        return Response(msgspec.json.encode(told), headers=NO_STORE, media_type="application/json")
+
+    return routes

@@ -1,0 +1,237 @@
+"""Evidence packages: everything the log can prove about one call, one case or one grant, in one file.
+
+In this order: what is asked for and who may have it, the decision behind it (without it there is no package), leaves
+and receipts, the file, the record that it was made; then the first byte leaves.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from audit_service import store as log_store
+from audit_service.archive.cold import Cold
+from audit_service.archive.store import archived
+from audit_service.evidence import gathering, packing, store, verifier
+from audit_service.evidence.dossiers import Dossier, Dossiers
+from audit_service.evidence.gathering import Proven
+from audit_service.evidence.packing import moment
+from audit_service.evidence.readme import Deleted, Facts, file_name, readme
+from audit_service.records import Records, Witnessed, may_see, nobody
+from audit_service.search import rows
+from audit_service.search.finder import Finder
+from audit_service.search.rows import Stretch
+from audit_service.summary import Filter, Summary
+from audit_service.writer import Writer
+from runtime.clock import Clock, SystemClock
+from runtime.errors import Refusal
+from runtime.ids import uuid7
+from wire import codes, scopes
+from wire.audit import Event
+from wire.tokens import AccessToken
+
+MOST_CALLS, MOST_EVENTS = 1000, 500
+AT_ONCE = 2
+"""Packages in the making: each is put together in memory."""
+KINDS = ("outcome", "denied")
+NOUNS = ("grant.", "case.")
+"""Events that tell how a grant came about. Who looked at what is told to nobody."""
+
+
+class About(NamedTuple):
+    """What a package is asked for; since and before narrow a case or a grant."""
+
+    kind: Literal["call", "case", "grant"]
+    value: str
+    since: datetime | None = None
+    before: datetime | None = None
+
+    def told(self, party: str) -> dict[str, str]:
+        """For manifest and record. `party`: only calls in which this department took part, "" for all."""
+        bounds = {"since": self.since, "before": self.before}
+        texts = {name: moment(at) for name, at in bounds.items() if at is not None}
+        return {self.kind: self.value, **texts, **({"party": party} if party else {})}
+
+
+class Package(NamedTuple):
+    """A file, its name, and the event that says it was made, with its SHA-256."""
+
+    name: str
+    content: bytes
+    record: str = ""
+
+
+class Looked(NamedTuple):
+    """Calls of a package, the grants they stood on, segments that may have held more, how far the log was searched."""
+
+    calls: list[str]
+    dossiers: list[Dossier]
+    deleted: set[str]
+    complete_to: int
+
+
+class Parts(NamedTuple):
+    """Where evidence comes from. `witnessed` finds cosigned checkpoints."""
+
+    database: log_store.Database
+    records: Records
+    finder: Finder
+    cold: Cold
+    dossiers: Dossiers
+    writer: Writer
+    witnessed: Witnessed = nobody
+
+
+class Evidence:
+    """Makes packages for those who took part and for auditors."""
+
+    def __init__(self, parts: Parts, clock: Clock | None = None) -> None:
+        self._parts = parts
+        self._clock = clock or SystemClock()
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def package(self, about: About, token: AccessToken) -> Package | None:
+        """The package, None while something of it is not covered by a checkpoint.
+
+        Raises Refusal: NOT_FOUND, NOT_YOURS, EVIDENCE_TOO_MUCH, DOSSIER_AWAY, DISPOSED, ARCHIVE_AWAY,
+        AUDIT_UNAVAILABLE.
+        """
+        async with self._turns:
+            return await self._package(about, token)
+
+    async def _package(self, about: About, token: AccessToken) -> Package | None:
+        party = "" if scopes.AUDIT_READ in token.scopes else token.department
+        looked = await (self._call(about, token) if about.kind == "call" else self._many(about, token))
+        if looked is None:
+            return None
+        deletions = await self._deletions(looked.deleted)
+        events = await self._events(looked.dossiers) + await self._told_at(deletions)
+        gathered = await gathering.gather(self._parts.database, self._parts.cold, [*looked.calls, *events])
+        deletions += await self._deletions(gathered.disposed - looked.deleted)
+        proven = await gathering.prove(self._parts.database, self._parts.records, gathered.kept)
+        if proven is None:
+            return None
+        await gathering.add_newest(self._parts.database, self._parts.witnessed, proven)
+        made = await asyncio.to_thread(_put_together, about.told(party), looked, deletions, proven, self._clock.now())
+        digest = hashlib.sha256(made.content).hexdigest()
+        facts = {"calls": str(len(looked.calls)), "records": str(len(proven.leaves)), "package": digest}
+        record = await self._record("evidence.made", token, {**about.told(party), **facts})
+        return made._replace(record=record)
+
+    # --- what is asked for, and who may have it
+    async def _call(self, about: About, token: AccessToken) -> Looked | None:
+        found = await self._parts.records.find(about.value)
+        if not may_see(token, found.leaves):
+            raise await self._refused(about, token)
+        if found.waiting:
+            return None
+        grants = {msgspec.json.decode(leaf).get("grant", "") for leaf in found.leaves} - {""}
+        complete_to = max(one.index for one in found.kept) + 1
+        return Looked([about.value], await self._parts.dossiers.of(grants), set(), complete_to)
+
+    async def _many(self, about: About, token: AccessToken) -> Looked:
+        everything = scopes.AUDIT_READ in token.scopes
+        if not (everything or token.department):
+            raise await self._refused(about, token)
+        wanted = Filter(
+            party="" if everything else token.department, since=about.since, before=about.before,
+            case_no=about.value if about.kind == "case" else "", grant_id=about.value if about.kind == "grant" else "",
+        )  # fmt: skip
+        async with log_store.answering("evidence"):
+            complete_to = await rows.indexed(self._parts.database.reader)
+        found = await self._rows(wanted)
+        grants = {row.grant_id for row in found} - {""} | ({about.value} if about.kind == "grant" else set())
+        dossiers = await self._parts.dossiers.of(grants)
+        is_party = any(token.department in one.parties for one in dossiers) and about.kind == "grant"
+        if not (found or everything or is_party):
+            raise await self._refused(about, token)
+        deleted = await self._may_have_held(wanted)
+        if not (found or deleted or any(one.parties for one in dossiers)):
+            raise Refusal(codes.NOT_FOUND, f"no call of {about.kind} {about.value}")
+        return Looked(list(dict.fromkeys(row.call_id for row in found)), dossiers, deleted, complete_to)
+
+    async def _rows(self, wanted: Filter) -> list[Summary]:
+        found: list[Summary] = []
+        for kind in KINDS:
+            one_kind = msgspec.structs.replace(wanted, kind=kind)
+            found += await self._parts.finder.after(one_kind, -1, MOST_CALLS + 1 - len(found))
+            if len(found) > MOST_CALLS:
+                raise Refusal(codes.EVIDENCE_TOO_MUCH, f"more than {MOST_CALLS} calls", limit=MOST_CALLS)
+        return sorted(found, key=lambda row: row.leaf_index)
+
+    async def _events(self, dossiers: Sequence[Dossier]) -> list[str]:
+        """The log's own records of how grants came about."""
+        wanted = [Filter(kind="event", grant_id=one.grant) for one in dossiers]
+        wanted += [Filter(kind="event", case_no=case) for one in dossiers for case in one.cases]
+        found: list[str] = []
+        for one in wanted:
+            some = await self._parts.finder.after(one, -1, MOST_EVENTS + 1)
+            found += [row.call_id for row in some if row.event.startswith(NOUNS)]
+            if len(some) > MOST_EVENTS:
+                raise Refusal(codes.EVIDENCE_TOO_MUCH, f"more than {MOST_EVENTS} events", limit=MOST_EVENTS)
+        return list(dict.fromkeys(found))
+
+    # --- what is no longer there
+    async def _may_have_held(self, wanted: Filter) -> set[str]:
+        """Segments that were disposed of and may have held such records: their rows are gone, what was known of them
+        in short is not."""
+        reader = self._parts.database.reader
+        async with log_store.answering("evidence"):
+            gone = {segment for segment, one in (await archived(reader)).items() if one.state == "disposed"}
+            if not gone:
+                return set()
+            among = [span for span in await rows.spans(reader, wanted, Stretch()) if span.segment in gone]
+            among = await rows.narrowed(reader, wanted, await rows.sifted(reader, wanted, among), Stretch())
+        return {span.segment for span in among}
+
+    async def _deletions(self, segments: set[str]) -> list[Deleted]:
+        if not segments:
+            return []
+        async with log_store.answering("evidence"):
+            known = await archived(self._parts.database.reader)
+        return [Deleted(name, known[name].disposal_leaf, known[name].disposed_by) for name in sorted(segments)]
+
+    async def _told_at(self, deletions: Sequence[Deleted]) -> list[str]:
+        async with log_store.answering("evidence"):
+            leaves = [one.leaf for one in deletions if one.leaf is not None]
+            return await store.calls_at(self._parts.database.reader, leaves)
+
+    # --- on record
+    async def _refused(self, about: About, token: AccessToken) -> Refusal:
+        await self._record("evidence.refused", token, about.told(""))
+        return Refusal(codes.NOT_YOURS)
+
+    async def _record(self, event: str, token: AccessToken, facts: dict[str, str]) -> str:
+        at = int(self._clock.now().timestamp() * 1000)
+        told = Event(
+            id=str(uuid7(at)), at=at, event=event, actor=token.client, department=token.department, facts=facts
+        )
+        await self._parts.writer.write([told])
+        return told.id
+
+
+def _put_together(
+    about: dict[str, str], looked: Looked, deletions: Sequence[Deleted], proven: Proven, at: datetime
+) -> Package:
+    known = [one for one in looked.dossiers if "unknown" not in one.told]
+    files = {
+        **proven.files,
+        **{f"checkpoints/{shard}-{size}.txt": note.encode() for (shard, size), note in proven.checkpoints.items()},
+        "records.jsonl": b"".join(leaf + b"\n" for leaf in proven.leaves),
+        "verify_receipt.py": verifier.source(),
+    }
+    if looked.dossiers:
+        told = msgspec.json.encode({"dossiers": [one.told for one in looked.dossiers]})
+        files["application.json"] = msgspec.json.format(told, indent=1) + b"\n"
+    facts = Facts(
+        about=about, at=at, logs=sorted({note.split("\n", 1)[0] for note in proven.checkpoints.values()}),
+        calls=len(looked.calls), records=len(proven.leaves), complete_to=looked.complete_to,
+        has_decision=bool(known), deleted=deletions, apart=sum(name.startswith("apart/") for name in files),
+        grants_direct=[one.grant for one in known if not one.cases],
+        grants_unknown=[one.grant for one in looked.dossiers if "unknown" in one.told],
+    )  # fmt: skip
+    files["README.txt"] = readme(facts)
+    return Package(file_name(at), packing.packed(files, about, looked.complete_to, at))

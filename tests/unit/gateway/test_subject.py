@@ -1,0 +1,107 @@
+"""Whom a call asks about, as the gateway notes it: the place is the registration's, and no question can break it."""
+
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.policy.model import Allow, GrantRule, Route
+from gateway.subject import MOST_READERS, Subjects
+from wire.catalog import Grant, Interface, Operation
+from wire.subjects import SubjectKey
+
+KEY = SubjectKey(b"the key of the pseudonyms of a test")
+NUMBER = "99010019900307013X"
+PERSON = KEY.pseudonym(NUMBER)
+GRANT = GrantRule(
+    Grant(id="g1", revision=1, system="s", department="d", interface="gaj-identity/v1", purpose="核验", fields=["*"])
+)
+BY_PATH, BY_QUERY, BY_BODY = (
+    Operation(method="GET", path="/{id_card}", target="/{id_card}"),
+    Operation(method="GET", path="", target="/"),
+    Operation(method="POST", path="", target="/"),
+)
+INTERFACE = Interface(
+    id="gaj-identity", version="v1", provider="gaj", name="核验", base_url="http://a.example", networks=[],
+    operations=[BY_PATH, BY_QUERY, BY_BODY], fields=[], subject="id_card",
+    request={"type": "object", "properties": {"id_card": {"type": "string"}}},
+)  # fmt: skip
+SUBJECTS = Subjects(KEY)
+
+
+def of(operation: Operation, query: bytes = b"", body: bytes | None = b"", **changed: Any) -> str:
+    """The pseudonym in a question; `value` is that of the path's variable."""
+    value = changed.pop("value", "")
+    route = Route(msgspec.structs.replace(INTERFACE, **changed))
+    return SUBJECTS.of(Allow(GRANT, route, operation, {"id_card": value} if value else {}), query, body)
+
+
+@pytest.mark.requirement("SUB-02")
+def test_the_same_person_is_the_same_wherever_the_question_names_them() -> None:
+    assert of(BY_PATH, value="99010019900307013x") == PERSON
+    assert of(BY_QUERY, b"kind=1&id_card=990100%2D19900307%2D013X") == PERSON
+    assert of(BY_QUERY, b"id%5Fcard=" + quote("９９０１００１９９００３０７０１３Ｘ").encode()) == PERSON
+    assert of(BY_BODY, body=b'{"other": {"id_card": 1}, "id_card": " 99010019900307013X"}') == PERSON
+    assert of(BY_BODY, body=b'{"id\\u005fcard": 990100199003070131}') == KEY.pseudonym("990100199003070131")
+
+
+@pytest.mark.requirement("SUB-02")
+def test_nobody_is_named_in_the_place_of_another() -> None:
+    """A body that the schema describes is what the provider reads: a query beside it does not hide whom it is about."""
+    body = b'{"id_card": "99010019900307013X"}'
+    assert of(BY_BODY, b"id_card=1", body) == PERSON
+    assert of(BY_PATH, b"id_card=1", body, value=NUMBER) == PERSON
+    assert of(BY_QUERY, b"", body) == ""
+
+
+@pytest.mark.requirement("SUB-02")
+@pytest.mark.parametrize(
+    "query",
+    [b"", b"id_card", b"id_card=", b"id_card=1&id_card=1", b"id_card=1&id%5fcard=2", b"id_card=%ff", b"\xff=1", b"&=&"],
+)  # fmt: skip
+def test_a_query_that_names_nobody_or_two_names_nobody(query: bytes) -> None:
+    assert of(BY_QUERY, query) == ""
+
+
+@pytest.mark.requirement("SUB-02")
+@pytest.mark.parametrize(
+    "body",
+    [
+        None, b"", b"{}", b"[]", b"null", b'{"id_card": null}', b'{"id_card": true}', b'{"id_card": 1.5}',
+        b'{"id_card": ["1"]}', b'{"id_card": "1"', b'{"id_card": "\xff"}', b'{"id_card": "\\ud800"}', b"\xff\xfe",
+        b'{"id_card": ' + b"9" * 10_000 + b"}", b'{"id_card": "' + b"9" * 10_000 + b'"}', b"[" * 200_000,
+    ],
+    ids=lambda body: repr(body)[:30],
+)  # fmt: skip
+def test_a_body_that_names_nobody_is_no_failure(body: bytes | None) -> None:
+    assert of(BY_BODY, body=body) == ""
+
+
+@pytest.mark.requirement("SUB-02")
+@given(st.binary(), st.binary(), st.text())
+def test_no_question_whatever_breaks_it(query: bytes, body: bytes, value: str) -> None:
+    for operation in (BY_PATH, BY_QUERY, BY_BODY):
+        assert of(operation, query, body, value=value or "-").removeprefix("p1:").isalnum() in (True, False)
+
+
+@pytest.mark.requirement("SUB-02")
+def test_an_interface_that_names_nobody_and_a_gateway_without_a_key_note_nobody() -> None:
+    assert of(BY_PATH, value=NUMBER, subject="") == ""
+    allowed = Allow(GRANT, Route(INTERFACE), BY_PATH, {"id_card": NUMBER})
+    assert Subjects(None).of(allowed, b"", b"") == ""
+
+
+@pytest.mark.requirement("SUB-02")
+def test_names_of_members_are_any_text_and_readers_are_not_kept_for_ever() -> None:
+    for name in ("公民身份号码", "id card", "class", "a.b/c"):
+        request: dict[str, object] = {"properties": {name: {}}}
+        body = msgspec.json.encode({name: NUMBER, "x": 1})
+        assert of(BY_BODY, body=body, subject=name, request=request) == PERSON
+    SUBJECTS._readers.update({f"n{n}": str for n in range(MOST_READERS)})
+    assert of(BY_BODY, body=b'{"new": "99010019900307013X"}', subject="new", request={"properties": {"new": {}}}) == (
+        PERSON
+    )
+    assert len(SUBJECTS._readers) == 1

@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit simulate ci bench bench-search bench-suspension bench-log bench-log-search docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ test-unit: .venv/.for-test ## only what needs no process and no database
 
 simulate: .venv/.for-test ## the sequencer under 2,000 seeded schedules of crashes, pauses and late commits (SEEDS=2000)
 	@PYTHONPATH=tests $(BIN)/python bench/simulate.py
+
+fsck-clean: .venv/.for-test ## a thousand random logs that are whole: fsck must find nothing (RUNS=1000 SEED=1)
+	@PYTHONPATH=tests $(BIN)/python bench/fsck_clean.py
 
 ci: lint types arch test ## what has to pass before a merge
 

@@ -22,13 +22,13 @@ from audit_service.search.finder import Finder
 from harness.audit_archive import Archiving
 from harness.audit_doors import Doors, opened
 from harness.audit_log import ids
+from harness.standalone import SCRIPT
 from runtime.http import AsyncClient, Request, Response
 from runtime.service_auth import ServiceKey
 from wire import scopes
 from wire.audit import Event
 
 SECRET = b"a secret that is shared by all services"
-VERIFIER = Path(__file__).parents[2] / "services" / "tlog" / "standalone" / "verify_receipt.py"
 Answer = Callable[[Request], Response]
 
 
@@ -131,7 +131,7 @@ class Opened:
         return verified(self.content, folder, *vkeys)
 
 
-def verified(content: bytes, folder: Path, *vkeys: str, script: Path = VERIFIER) -> tuple[int, str]:
+def verified(content: bytes, folder: Path, *vkeys: str, script: Path = SCRIPT) -> tuple[int, str]:
     """What the stand-alone verifier says of a file."""
     file = folder / "package.zip"
     file.write_bytes(content)

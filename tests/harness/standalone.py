@@ -15,7 +15,7 @@ from tlog.history import Fork, Trees
 from tlog.package import Trust
 from tlog.proofs import ProofError
 
-SCRIPT = Path(__file__).parents[2] / "services" / "tlog" / "standalone" / "verify_receipt.py"
+SCRIPT = Path(__file__).parents[2] / "services" / "tlog" / "src" / "tlog" / "standalone" / "verify_receipt.py"
 Runner = Callable[..., tuple[int, list[str]]]
 WORDS = ("verified", "NOT verified", "FORK")
 

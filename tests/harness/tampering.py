@@ -17,11 +17,10 @@ from audit_service.fsck.check import Check, Manner
 from audit_service.store import look_up
 from harness.audit_log import Log
 from harness.merkle import Definition
+from harness.standalone import SCRIPT
 from tlog import checkpoint
 from tlog.tree import Read, append, consistency_proof, inclusion_proof
 from wire.audit import frame
-
-VERIFIER = Path(__file__).parents[2] / "services/tlog/standalone/verify_receipt.py"
 
 
 @asynccontextmanager
@@ -123,7 +122,7 @@ async def _tiles(tx: Any) -> Read:
 def verified(vkey: str, *arguments: str | Path) -> tuple[int, str]:
     """Exit code and output of the stand-alone verifier, a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-I", str(VERIFIER), "--vkey", vkey, *map(str, arguments)],
+        [sys.executable, "-I", str(SCRIPT), "--vkey", vkey, *map(str, arguments)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stderr == ""

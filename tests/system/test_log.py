@@ -15,13 +15,13 @@ import pytest
 from harness.checks import PERSON
 from harness.members import Authority, Member
 from harness.platform import COMMAND, Platform, started
+from harness.standalone import SCRIPT
 from runtime.http import sync_client
 from tongdao_cli.home import Home
 from tongdao_cli.keys import Secrets
 from tongdao_cli.postgres import free_port
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("platform")]
-VERIFIER = Path(__file__).parents[2] / "services" / "tlog" / "standalone" / "verify_receipt.py"
 CHECKED = {"Tongdao-Case": "YJ2026-900001"}
 
 
@@ -66,7 +66,7 @@ def test_a_call_is_found_exported_and_packed(platform: Platform, record: str, tm
 
     package = tmp_path / "evidence.zip"
     said(platform, "evidence", "--case", CHECKED["Tongdao-Case"], "-o", str(package))
-    command = [sys.executable, str(VERIFIER), "--vkey", platform.vkey, str(package)]
+    command = [sys.executable, str(SCRIPT), "--vkey", platform.vkey, str(package)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stdout + done.stderr
     assert record in done.stdout

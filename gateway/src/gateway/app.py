@@ -30,6 +30,7 @@ from runtime.tasks import Tasks
 from wire import codes
 from wire.feed import FeedReader
 from wire.lease import RENEW_S
+from wire.subjects import SubjectKey
 from wire.tokens import Door, Verifier, keys_of
 
 LONG_S = 120
@@ -61,7 +62,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
         forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
         tally=Tally(settings.instance, http.client(settings.catalog_url, timeout_s=2), key),
-        subjects=Subjects.from_file(settings.subject_key_file), body_limit_bytes=settings.body_limit_bytes,
+        subjects=Subjects(SubjectKey.from_file(settings.subject_key_file)), body_limit_bytes=settings.body_limit_bytes,
     )  # fmt: skip
 
     @asynccontextmanager

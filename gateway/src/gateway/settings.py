@@ -26,10 +26,10 @@ class Settings(ServiceSettings):
     """Address of the exchange service."""
     audit_url: str
     """Address of the audit service."""
+    subject_key_file: Path
+    """Key of the pseudonyms of persons, the same as the audit service's."""
     instance: str = "gateway-1"
     """Name of this process in the log; two that run at once need two names."""
-    subject_key_file: Path | None = None
-    """Key of the pseudonyms of persons, that of the audit service; without it no record says who was asked about."""
     max_staleness_s: Annotated[float, Gt(0), Le(300)] = 30.0
     """Seconds without word from the catalog after which every call is refused."""
     body_limit_bytes: Annotated[int, Gt(0), Le(100 * 1024 * 1024)] = 10 * 1024 * 1024

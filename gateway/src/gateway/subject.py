@@ -6,7 +6,6 @@ at: one that lists many persons is on record under whom was asked about, if anyb
 """
 
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import unquote
 
 import msgspec
@@ -20,16 +19,11 @@ _UNREADABLE = (ValueError, RecursionError, msgspec.MsgspecError)
 
 
 class Subjects:
-    """Notes whom calls ask about; without a key nobody."""
+    """Notes whom calls ask about."""
 
-    def __init__(self, key: SubjectKey | None) -> None:
+    def __init__(self, key: SubjectKey) -> None:
         self._key = key
         self._readers: dict[str, Reader] = {}
-
-    @classmethod
-    def from_file(cls, path: Path | None) -> "Subjects":
-        """With the key in a file, if there is one."""
-        return cls(SubjectKey.from_file(path) if path else None)
 
     def of(self, allowed: Allow, query: bytes, body: bytes | None) -> str:
         """The pseudonym, "" where none can be told. Never raises, keeps nothing of what it read.
@@ -37,7 +31,7 @@ class Subjects:
         query  as it was sent, without "?"    body  None for one that only passes through
         """
         name = allowed.route.interface.subject
-        if not name or self._key is None:
+        if not name:
             return ""
         try:
             return self._key.pseudonym(self._number(name, allowed, query, body))

@@ -30,7 +30,7 @@ from wire import codes, scopes
 from wire.tokens import AccessToken
 
 pytestmark = pytest.mark.anyio
-GRANT, OTHER_GRANT, CASE = str(uuid7()), str(uuid7()), str(uuid7())
+GRANT, OTHER_GRANT, CASE = (f"01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d{n:02}" for n in (1, 2, 3))
 FILES = {"manifest.json", "README.txt", "application.json", "records.jsonl", "verify_receipt.py"}
 
 

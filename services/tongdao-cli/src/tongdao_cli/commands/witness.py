@@ -1,6 +1,7 @@
 """`tongdao witness`: a department watches somebody else's log and cosigns what only grows."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -34,6 +35,8 @@ def witness(
     told = _settings(log, name, home.absolute(), host, port)
     if trouble := port_trouble(port):
         raise CannotStart(trouble)
+    for stopping in (signal.SIGINT, signal.SIGTERM):  # also where whoever started us ignores them
+        signal.signal(stopping, signal.default_int_handler)
     process = subprocess.Popen(  # noqa: S603  # our own program, in a process: tools never import services
         child.command([sys.executable, "-m", "witness.app"]), env=environment(WITNESS, told)
     )

@@ -11,6 +11,7 @@ from harness.checks import CASE, PERSON, VEHICLE, check, check_recorded, provide
 from harness.members import Authority, Member, wait_until_known
 from harness.platform import Platform
 from runtime.http import Client
+from tlog import receipt as receipts
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("platform")]
 
@@ -41,6 +42,20 @@ def test_a_refused_call_is_recorded_and_asks_nobody(
     assert {"type", "title", "status", "code", "remedy", "record", "fault"} <= document.keys()
     assert ("allow" in answer.headers) == (status == 405)
     check_recorded(platform, answer)
+
+
+@pytest.mark.requirement("SUB-02")
+@pytest.mark.parametrize("where", ["interface", "version", "trace", "case"])
+def test_a_number_in_the_wrong_place_is_not_kept(platform: Platform, member: Member, where: str) -> None:
+    """A consumer that builds its request wrongly must not put a person into the log."""
+    number = PERSON["id_card"]
+    path = {"interface": f"{number}/v1", "version": f"gaj-vehicle-info/{number}"}.get(where, VEHICLE)
+    headers = {"trace": {"traceparent": f"00-{number}-x"}, "case": {"Tongdao-Case": f"办件 {number}".encode()}}
+    answer = member.call("GET", path, headers.get(where))  # type: ignore[arg-type]  # a header in UTF-8
+    assert answer.is_client_error
+    with platform.consumer("platform-operator") as auditor:
+        leaves = receipts.verify(auditor.receipt(answer.headers["tongdao-record"]), platform.vkey)
+    assert not [leaf for leaf in leaves if number in str(leaf)]
 
 
 def test_a_refusal_speaks_the_language_that_is_asked_for(member: Member) -> None:

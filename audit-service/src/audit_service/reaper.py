@@ -24,6 +24,10 @@ _LONGEST_PAUSE = 3
 Pairs = list[tuple[bytes, bytes]]
 
 
+class IntentGone(Exception):
+    """An open intent is not in the database: its epoch is not closed until it is back."""
+
+
 class Reaper:
     """One replica's reaper. It writes under a name and a lease of its own."""
 
@@ -54,7 +58,10 @@ class Reaper:
         """Close every fenced epoch that has nothing left to be sequenced; the number of outcomes written."""
         written = 0
         for row in await store.fenced_leases(self._database.keeper):
-            written += await self._close(row["gateway"], row["epoch"])
+            try:
+                written += await self._close(row["gateway"], row["epoch"])
+            except IntentGone:
+                log.critical("lease.intent_gone", gateway=row["gateway"], epoch=row["epoch"], alarm=True)
         return written
 
     async def _close(self, gateway: str, epoch: int) -> int:
@@ -79,7 +86,10 @@ class Reaper:
         is sequenced in between is seen in the second."""
         if await store.has_batches(tx, gateway, epoch) or not await store.close_lease(tx, gateway, epoch):
             return 0
-        intents = [(row["body"], row["private"] or b"") for row in await store.open_intents(tx, gateway, epoch)]
+        rows = await store.open_intents(tx, gateway, epoch)
+        if any(row["body"] is None for row in rows):
+            raise IntentGone
+        intents = [(row["body"], row["private"] or b"") for row in rows]
         outcomes = [(closing(leaf, self._name, self._epoch, self._next + i), private)
                     for i, (leaf, private) in enumerate(intents)]  # fmt: skip
         first = self._next

@@ -202,12 +202,12 @@ async def has_batches(tx: Any, gateway: str, epoch: int) -> bool:
 
 
 async def open_intents(tx: Any, gateway: str, epoch: int) -> list[Any]:
-    """(body, private) of this epoch's intents without an outcome, oldest first."""
+    """(body, private) of this epoch's intents without an outcome, oldest first; no body where the leaf is not there."""
     rows: list[Any] = await tx.fetch(
         """SELECT l.body, e.body AS private
            FROM audit.open_call o
            JOIN audit.entry_index i ON i.leaf_index = o.leaf_index
-           JOIN audit.leaf l ON l.leaf_index = i.leaf_index AND l.segment = i.segment
+           LEFT JOIN audit.leaf l ON l.leaf_index = i.leaf_index AND l.segment = i.segment
            LEFT JOIN audit.erasable e ON e.leaf_index = i.leaf_index AND e.segment = i.segment
            WHERE o.gateway = $1 AND o.epoch = $2 ORDER BY o.leaf_index""",
         gateway, epoch,

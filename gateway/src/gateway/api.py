@@ -67,7 +67,11 @@ async def pass_on(client: AsyncClient, request: Request, target: str) -> Respons
     except HTTPError as error:
         raise Refusal(codes.SERVICE_UNREACHABLE, type(error).__name__, retry_after=1) from None
     lines = {name: answer.headers[name] for name in OUT if name in answer.headers}
-    return StreamingResponse(_content(answer), answer.status_code, lines)
+    try:
+        return StreamingResponse(_content(answer), answer.status_code, lines)
+    except BaseException:
+        await answer.aclose()
+        raise
 
 
 async def _content(answer: Answer) -> AsyncIterator[bytes]:

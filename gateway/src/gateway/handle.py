@@ -9,6 +9,7 @@ somebody we know is recorded like a success. Each step raises `Refusal` with its
 
 import hashlib
 import os
+import re
 import time
 from dataclasses import dataclass
 
@@ -39,6 +40,7 @@ from wire.tokens import AccessToken
 log = structlog.get_logger()
 PREFIX = b"/x/"
 LONGEST_CASE = 128
+_TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 LONGEST_PASSED_ON = 255
 """Bytes of a header of the consumer that goes on to the provider."""
 
@@ -74,7 +76,7 @@ class Passage:
         self.leaf = CallLeaf(
             at_in=int(self.at * 1000), call=self.record, method=call.method.decode(), phase="denied",
             department="", epoch=0, gateway="", interface="", path="", sequence=0, system="", version="",
-            trace=call.headers.get(b"traceparent", b"")[3:35].decode("latin-1"),
+            trace=trace_of(call),
         )  # fmt: skip
         self.digest = request_hasher(self.salt, call.method, call.target)
 
@@ -129,22 +131,32 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     call, leaf = passage.call, passage.leaf
     interface, version, path = destination(call.target)
     leaf.system, leaf.department = caller.client, caller.department
-    leaf.interface, leaf.version = interface[:128], version[:16]
+    key = f"{interface}/{version}"
+    known = gateway.catalog.known(caller.client, key)
+    if (
+        known.route is not None
+    ):  # what somebody made up is not kept: an address may hold anything, a person's number too
+        leaf.interface, leaf.version = interface, version
     leaf.case = case_of(call)
     if scopes.CALL not in caller.scopes:
         raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.CALL}", scope=scopes.CALL)
     if gateway.feed.age_s() > gateway.max_staleness_s:
         raise Refusal(codes.POLICY_STALE, retry_after=1)
-    key = f"{interface}/{version}"
     asked = Asked(
         caller.client, key, leaf.method, path, call.client, passage.at,
         passage.header(headers.GRANT), leaf.case,
     )  # fmt: skip
-    decision = decide(gateway.catalog.known(caller.client, key), asked)
+    decision = decide(known, asked)
     if isinstance(decision, Deny):
         raise Refusal(decision.code, decision.detail, **decision.facts)
     describe(leaf, decision)
     return decision
+
+
+def trace_of(call: Call) -> str:
+    """The trace that the caller is in (W3C Trace Context), "" for a header of any other form."""
+    form = _TRACE.fullmatch(call.headers.get(b"traceparent", b""))
+    return form[1].decode() if form else ""
 
 
 def case_of(call: Call) -> str:

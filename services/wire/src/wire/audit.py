@@ -111,7 +111,13 @@ def retention_of(event: str) -> str:
     Source: 国务院令第809号 29; 个人信息保护法 56.
     """
     noun = event.partition(".")[0]
-    return "permanent" if noun in _PERMANENT else "personal" if noun in _LONG else "general"
+    return (
+        "permanent"
+        if noun in _PERMANENT
+        else "personal"
+        if noun in _LONG or event == "client.registered"
+        else "general"
+    )
 
 
 def event_leaf(event: Event, writer: str, epoch: int, sequence: int) -> EventLeaf:

@@ -15,7 +15,7 @@ INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 .PHONY: help setup run demo fmt lint types arch test test-unit simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search docs lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: .venv/.for-test ## everything that tests and linters need
 

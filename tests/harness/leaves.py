@@ -28,7 +28,7 @@ _CALL = {
     **dict.fromkeys(_TIME_MEMBERS, TIMES),
 }
 _PLACE = {"call": st.builds(lambda: str(uuid7())), "epoch": st.just(1), "gateway": st.just("gateway-1"),
-          "retention": st.sampled_from(["general", "personal", "permanent"]), "sequence": st.just(0)}  # fmt: skip
+          "retention": st.sampled_from(["general", "personal"]), "sequence": st.just(0)}  # fmt: skip
 _FACTS = st.dictionaries(
     st.one_of(st.sampled_from(["provider", "interface", "version", "grant", "case", "subject"]), TEXTS), TEXTS
 )

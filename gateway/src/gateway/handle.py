@@ -35,11 +35,13 @@ from wire import codes, headers, scopes
 from wire.audit import CallLeaf, Phase, answer_digest, request_hasher
 from wire.calls import ReplyMessage
 from wire.feed import FeedReader
+from wire.subjects import holds_a_number
 from wire.tokens import AccessToken
 
 log = structlog.get_logger()
 PREFIX = b"/x/"
 LONGEST_CASE = 128
+LONGEST_WITHOUT_A_NUMBER = 17
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
 LONGEST_PASSED_ON = 255
 """Bytes of a header of the consumer that goes on to the provider."""
@@ -137,6 +139,7 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
         known.route is not None
     ):  # what somebody made up is not kept: an address may hold anything, a person's number too
         leaf.interface, leaf.version = interface, version
+        leaf.provider, leaf.retention = known.route.interface.provider, known.route.interface.retention
     leaf.case = case_of(call)
     if scopes.CALL not in caller.scopes:
         raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.CALL}", scope=scopes.CALL)
@@ -168,6 +171,8 @@ def case_of(call: Call) -> str:
         raise Refusal(codes.CASE_MALFORMED, "not UTF-8") from None
     if len(case) > LONGEST_CASE:
         raise Refusal(codes.CASE_MALFORMED, f"over {LONGEST_CASE} characters")
+    if len(case) > LONGEST_WITHOUT_A_NUMBER and holds_a_number(case):
+        raise Refusal(codes.CASE_MALFORMED, "it holds an identity number, which the log must not keep")
     return case
 
 

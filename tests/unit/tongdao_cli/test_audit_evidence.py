@@ -56,7 +56,9 @@ def test_a_package_is_waited_for_and_written_for_its_owner_alone(
     assert stat.S_IMODE((tmp_path / "evidence-1.zip").stat().st_mode) == 0o600
     assert len(sent) == 2
     assert parse_qs(urlsplit(sent[0][1]).query) == {"case": ["办件 1&x"]}
-    done, _ = run([Response(200, content=b"PK2", headers=ZIP)], "evidence", "--call", "x", "-o", "mine.zip")
+    narrowed = ("evidence", "--grant", "x", "--department", "民政局", "-o", "mine.zip")
+    done, sent = run([Response(200, content=b"PK2", headers=ZIP)], *narrowed)
+    assert parse_qs(urlsplit(sent[0][1]).query) == {"grant": ["x"], "department": ["民政局"]}
     assert (tmp_path / "mine.zip").read_bytes() == b"PK2"
 
 

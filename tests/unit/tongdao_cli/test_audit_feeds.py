@@ -66,12 +66,17 @@ def test_a_refusal_ends_it_and_is_shown(run: Run) -> None:
 
 def test_a_subscription_is_stated_and_its_key_printed(run: Run) -> None:
     made = httpx2.Response(201, json={"id": "1", "signing_key": "ab"})
-    done, [(method, path, body)] = run([made], "subscribe", "http://oa/", "--network", "10.1.0.0/16", "--as", "mzj",
-                                       "--digest", "--side", "provider", "--from-beginning")  # fmt: skip
+    done, [(method, path, body)] = run([made], "subscribe", "http://oa/", "--network", "10.1.0.0/16", "--as",
+                                       "mzj-officer", "--digest", "--side", "provider", "--from-beginning")  # fmt: skip
     assert json.loads(done.stdout)["signing_key"] == "ab"
     assert (method, path) == ("POST", "/api/audit/subscriptions")
     assert body == {"url": "http://oa/", "networks": ["10.1.0.0/16"], "as": "provider", "interface": "", "digest": True,
                     "from": "beginning"}  # fmt: skip
+
+
+def test_the_help_says_who_may_subscribe(run: Run) -> None:
+    done, _ = run([], "subscribe", "--help")
+    assert "tongdao office mzj officer" in " ".join(done.output.split())
 
 
 @pytest.mark.parametrize(

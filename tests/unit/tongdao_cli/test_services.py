@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tongdao_cli.home import Home
+from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import SCHEMAS, Secrets
 from tongdao_cli.services import SAMPLE, SERVICES, Plan, environment, settings, with_login
 
@@ -50,13 +50,17 @@ def test_a_persons_own_setting_reaches_its_service_alone_and_never_replaces_the_
     plan: Plan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TONGDAO_GATEWAY_LOG_LEVEL", "DEBUG")
-    monkeypatch.setenv("TONGDAO_GATEWAY_PORT", "1")
     monkeypatch.setenv("TONGDAO_CATALOG_PROFILE", "changde")
     told = {service.name: environment(service, settings(plan, service.name)) for service in SERVICES}
     gateway, identity, catalog = told["gateway"], told["identity"], told["catalog-service"]
     assert gateway["TONGDAO_GATEWAY_LOG_LEVEL"] == "DEBUG"
     assert catalog["TONGDAO_CATALOG_PROFILE"] == "changde"
     assert gateway["TONGDAO_GATEWAY_PORT"] == str(plan.ports["gateway"])
+    for name, instead in (("TONGDAO_GATEWAY_PORT", "--port"), ("TONGDAO_AUDIT_ORIGIN", "up --origin")):
+        monkeypatch.setenv(name, "1")
+        with pytest.raises(CannotStart, match=instead):
+            [environment(service, settings(plan, service.name)) for service in SERVICES]
+        monkeypatch.delenv(name)
     assert not [name for name in identity if name.startswith("TONGDAO_GATEWAY_")]
 
 

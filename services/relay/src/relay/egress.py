@@ -7,7 +7,7 @@ name that changes its mind between check and connect (DNS rebinding) gains nothi
 import asyncio
 import ipaddress
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -18,12 +18,15 @@ FORBIDDEN = tuple(
     for network in (
         "0.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4",  # this network, link-local, multicast, reserved
         "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32",  # metadata services outside link-local
-        "::/128", "fe80::/10", "ff00::/8", "fd00:ec2::254/128",
+        "::/128", "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::254/128",  # and site-local of old
+        "64:ff9b:1::/48", "::ffff:0:0:0/96",  # IPv4 behind a translator of the place (RFC 8215, 7915)
     )
 )  # fmt: skip
 LOOPBACK = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128"))
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _COMPATIBLE = ipaddress.ip_network("::/96")
+_ISATAP = (0x0000_5EFE, 0x0200_5EFE)
+"""First half of an interface identifier whose second is an IPv4 address (RFC 5214)."""
 
 
 class EgressDenied(Exception):
@@ -51,18 +54,17 @@ class Egress:
         """Raise EgressDenied unless every form of the address is inside `networks` and outside what is forbidden."""
         if not any(address in network for network in networks):
             raise EgressDenied("the name leads outside the registered networks")
-        for form in {address, _unwrapped(address)}:
+        for form in (address, *_inside(address)):
             if any(form in network for network in FORBIDDEN):
                 raise EgressDenied("the address is nobody's to give")
             if not self.allow_loopback and any(form in network for network in LOOPBACK):
                 raise EgressDenied("the address is this machine's")
 
 
-def _unwrapped(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one carries inside (mapped, 6to4, Teredo, NAT64, compatible), or itself."""
+def _inside(address: Address) -> Iterator[Address]:
+    """The IPv4 addresses that an IPv6 one carries inside (mapped, 6to4, Teredo, NAT64, compatible, ISATAP)."""
     if isinstance(address, ipaddress.IPv4Address):
-        return address
-    inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-    if inner is None and (address in _NAT64 or (address in _COMPATIBLE and int(address) > 1)):
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return inner or address
+        return
+    yield from filter(None, (address.ipv4_mapped, address.sixtofour, address.teredo and address.teredo[1]))
+    if address in _NAT64 or (address in _COMPATIBLE and int(address) > 1) or int(address) >> 32 & 0xFFFFFFFF in _ISATAP:
+        yield ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 S = TypeVar("S", bound="Settings")
 WRONG_SETTINGS = 2
@@ -42,4 +42,7 @@ def load(cls: type[S]) -> S:
         for mistake in error.errors():
             name = prefix + "__".join(str(part).upper() for part in mistake["loc"])
             sys.stderr.write(f"setting {name}: {mistake['msg']}; set it in the environment and start again\n")
+        raise SystemExit(WRONG_SETTINGS) from None
+    except SettingsError as error:  # a list or an object that is not JSON
+        sys.stderr.write(f"settings {cls.model_config.get('env_prefix', '')}…: {error}; JSON is wanted\n")
         raise SystemExit(WRONG_SETTINGS) from None

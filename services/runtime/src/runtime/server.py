@@ -46,7 +46,7 @@ def make_app(
         try:
             await asyncio.wait_for(ready(), 2)
         except Exception as error:
-            return Response(f"not ready: {type(error).__name__}\n", 503, media_type="text/plain")
+            return Response(f"not ready: {type(error).__name__} {error}"[:300] + "\n", 503, media_type="text/plain")
         return Response("ready\n", media_type="text/plain")
 
     return app

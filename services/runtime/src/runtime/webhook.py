@@ -9,6 +9,9 @@ from urllib.parse import urlsplit
 
 PAUSES = tuple(timedelta(minutes=minutes) for minutes in (1, 5, 30, 120, 720))
 """After each failure; when all are used up the message is a dead letter."""
+BROADEST = {4: 8, 6: 16}
+"""Fewest bits of a network that somebody may name; a wider one would name no place of theirs."""
+_IPV4_INSIDE = (ipaddress.IPv6Network("::ffff:0:0/96"), ipaddress.IPv6Network("64:ff9b::/96"))
 _URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?:[/?][!\"$-~]*)?")
 
 
@@ -23,9 +26,20 @@ def mistakes_in_address(url: str, networks: Sequence[str]) -> Iterator[tuple[str
         yield "networks", "at least one network that the name may lead to"
     for n, network in enumerate(networks):
         try:
-            ipaddress.ip_network(network)
+            known = ipaddress.ip_network(network)
         except ValueError as error:
             yield f"networks/{n}", str(error)
+        else:
+            least = _fewest_bits(known)
+            if known.prefixlen < least:
+                yield f"networks/{n}", f"broader than /{least}"
+
+
+def _fewest_bits(network: ipaddress.IPv4Network | ipaddress.IPv6Network) -> int:
+    """Of a network like this one; IPv6 addresses that stand for IPv4 ones are as narrow as those."""
+    if isinstance(network, ipaddress.IPv6Network) and any(network.overlaps(one) for one in _IPV4_INSIDE):
+        return 96 + BROADEST[4]
+    return BROADEST[network.version]
 
 
 def _has_port(url: str) -> bool:

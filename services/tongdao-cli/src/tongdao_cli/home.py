@@ -127,13 +127,16 @@ def port_trouble(port: int) -> str:
 
 
 def write_private(path: Path, facts: object) -> None:
-    """JSON, readable by its owner alone, replaced as a whole so that no reader sees half of it."""
+    """JSON, readable by its owner alone, replaced as a whole so that no reader sees half of it. Raises CannotStart."""
     beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(facts, file, ensure_ascii=False, indent=1)
-    beside.replace(path)
+    try:
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(facts, file, ensure_ascii=False, indent=1)
+        beside.replace(path)
+    except OSError as error:
+        raise CannotStart(f"cannot write {path} ({error.strerror}); choose another place") from None
 
 
 def _read(path: Path) -> dict[str, Any]:

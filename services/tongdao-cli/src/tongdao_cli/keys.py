@@ -3,8 +3,10 @@
 import json
 import os
 import secrets
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
@@ -12,7 +14,7 @@ from tlog.checkpoint import format_vkey
 from tongdao_cli.home import CannotStart, Home
 
 ORIGIN = "yunjiang.example/log1"
-"""Name of the log of every home; its key tells homes apart."""
+"""Name of the log of a home that was given none; its key tells homes apart."""
 OPERATOR = "platform-operator"
 SCHEMAS = ("identity", "catalog", "audit")
 
@@ -21,6 +23,7 @@ class Secrets:
     """The files below DIR/secrets."""
 
     def __init__(self, home: Home) -> None:
+        self._home = home
         self._folder = home.secrets
         self.service = self._folder / "service.secret"
         self.identity_signing = self._folder / "identity-signing.jwks.json"
@@ -63,11 +66,20 @@ class Secrets:
             raise CannotStart(f"no key of {client} in {file.parent}; there are: {', '.join(known) or 'none'}")
         return read_key(file)
 
-    def vkey(self) -> str:
-        """The log's public key, from this home's own signing key and not from anything that was received."""
+    @property
+    def origin(self) -> str:
+        """Name of this home's log, see `tongdao up --origin`."""
+        return str(self._home.state().get("origin", ORIGIN))
+
+    def vkey(self, origin: str = "") -> str:
+        """The log's public key, from this home's own signing key and not from anything that was received.
+
+        origin  of another shard; `{year}` stands for this year
+        """
         if not self.audit_signing.exists():
             raise CannotStart(f"{self.audit_signing} does not exist; start it once with `tongdao up`")
-        return format_vkey(ORIGIN, OKPKey.import_key(self.audit_signing.read_bytes()).public_key)  # type: ignore[arg-type]
+        name = (origin or self.origin).replace("{year}", f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y}")
+        return format_vkey(name, OKPKey.import_key(self.audit_signing.read_bytes()).public_key)  # type: ignore[arg-type]
 
     def _once(self, file: Path, content: str) -> None:
         if file.exists():

@@ -10,10 +10,16 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from runtime.http import AsyncClient, HTTPError
-from tongdao_cli.home import Home
-from tongdao_cli.keys import ORIGIN, Secrets
+from tongdao_cli.home import CannotStart, Home
+from tongdao_cli.keys import Secrets
 from tongdao_cli.supervisor import Program
 
+_INSTEAD = {
+    "TONGDAO_GATEWAY_PORT": "and use --port",
+    "TONGDAO_AUDIT_ORIGIN": "and use `tongdao up --origin`",
+    "TONGDAO_AUDIT_SIGNING_KEY_FILE": "and put the key into DIR/secrets/audit-signing.pem",
+}
+"""What somebody may have wanted who set one of ours."""
 SCHEMA_OF = {"identity": "identity", "catalog_service": "catalog", "audit_service": "audit"}
 """Packages with a database schema of their own."""
 
@@ -72,7 +78,7 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
         "sample-providers": {},
         "audit-service": {
             "database_url": plan.role_url("audit"), "issuer": gateway, "audience": gateway,
-            "identity_url": identity, "origin": ORIGIN,
+            "identity_url": identity, "origin": secrets.origin,
             "signing_key_file": secrets.audit_signing, "published_file": plan.home.published / "checkpoint",
             "catalog_url": catalog, "subject_key_file": secrets.subject, "archive_url": plan.home.archive.as_uri(),
             "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
@@ -105,13 +111,22 @@ def _platform_ports(plan: Plan) -> str:
 
 
 def environment(service: Service, told: Mapping[str, str | Path]) -> dict[str, str]:
-    """Ours, without what is meant for others; the person's own TONGDAO_… of this service stand where we say nothing."""
+    """Ours, without what is meant for others; the person's own TONGDAO_… of this service stand where we say nothing.
+
+    Raises CannotStart for one that would be passed over in silence.
+    """
+    ours = {service.prefix + name.upper(): str(value) for name, value in told.items()}
+    for name, value in ours.items():
+        if os.environ.get(name, value) != value:
+            raise CannotStart(
+                f"{name} is set by this command, from the home; unset it {_INSTEAD.get(name, '')}".rstrip()
+            )
     kept = {
         name: value
         for name, value in os.environ.items()
         if name != "DATABASE_URL" and (not name.startswith("TONGDAO_") or name.startswith(service.prefix))
     }
-    return kept | {service.prefix + name.upper(): str(value) for name, value in told.items()}
+    return kept | ours
 
 
 def program(service: Service, plan: Plan, health: AsyncClient) -> Program:

@@ -68,8 +68,9 @@ class Platform:
 
 
 @asynccontextmanager
-async def running(home: Home, port: int, say: Say) -> AsyncIterator[Platform]:
-    """Start everything, hand it over, stop everything. `port` is the gateway's, 0 for a free one.
+async def running(home: Home, port: int, say: Say, origin: str = "") -> AsyncIterator[Platform]:
+    """Start everything, hand it over, stop everything. `port` is the gateway's, 0 for a free one; `origin` the log's
+    name from now on, "" for the one it has.
 
     Raises CannotStart, NoPostgres or GivenUp, each with one line for the person.
     """
@@ -79,6 +80,8 @@ async def running(home: Home, port: int, say: Say) -> AsyncIterator[Platform]:
             raise CannotStart(trouble)
         secrets = Secrets(home)
         secrets.make()
+        if origin:
+            home.remember(origin=origin)
         ports = {**home.choose_ports(), "gateway": port or free_port()}
         home.remember(gateway=ports["gateway"])
         async with client("", timeout_s=HEALTH_S) as health:

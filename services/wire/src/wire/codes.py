@@ -332,6 +332,11 @@ TOO_MANY_AT_ONCE = Code(
     "Wait until earlier calls have ended",
     "请等待先前的调用结束",
 )
+ONE_FILE_AT_A_TIME = Code(
+    "rate/one-file-at-a-time", 429, "consumer", "A package or an export of yours is under way, or too many are waiting",
+    "本部门已有证据包或导出正在生成，或排队过多", "Wait until it is made; Retry-After says when to ask again",
+    "请等待其完成，按 Retry-After 重试",
+)  # fmt: skip
 
 # --- the exchange and the provider ----------------------------------------------------------------------------------
 AUDIT_UNAVAILABLE = Code(

@@ -7,6 +7,7 @@ two pseudonyms; whoever looks for a person asks for both. Source: RFC 2104; 个�
 """
 
 import hmac
+import re
 import unicodedata
 from collections.abc import Container, Mapping
 from pathlib import Path
@@ -50,6 +51,53 @@ def normal(number: str) -> str:
         return number.upper()
     folded = unicodedata.normalize("NFKC", number[: 8 * LONGEST]).upper()
     return "".join(c for c in unicodedata.normalize("NFKC", folded) if unicodedata.category(c) not in _UNHEARD)
+
+
+# --- identity numbers in texts that are kept ------------------------------------------------------------------------
+NUMBER_LENGTH = 18
+_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_CHECKS = "10X98765432"
+_CYRILLIC = str.maketrans("Х", "X")
+_CHINESE = str.maketrans("〇零一二三四五六七八九", "00123456789")
+_PART = re.compile(r"[0-9]+|X")
+_LETTER = re.compile(r"[A-Z]")
+_LIKE_A_NUMBER = re.compile(r"[0-9]{6}(?:18|19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])[0-9]{3}[0-9X]")
+"""Six digits of a region, a day of birth, three of a sequence, one that checks the others."""
+
+
+def holds_a_number(text: str) -> bool:
+    """Whether somebody's identity number stands in a text, in whatever spelling: wide or Chinese digits, with blanks,
+    hyphens or words (年月日) between its parts.
+
+    Not what only looks like one: part of a longer run of digits, without a day of birth, with a wrong check digit, or
+    with Latin letters between its parts, as in a UUID or a digest.
+    Source: GB 11643-1999.
+    """
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).upper()).translate(_CYRILLIC)
+    spelled = folded.translate(_CHINESE)  # without it as well: 一 after a number is no digit of it
+    return _has_a_number(folded) or (spelled != folded and _has_a_number(spelled))
+
+
+def _has_a_number(text: str) -> bool:
+    parts = list(_PART.finditer(text))
+    return any(_begins_a_number(text, parts, n) for n in range(len(parts)))
+
+
+def _begins_a_number(text: str, parts: list[re.Match[str]], first: int) -> bool:
+    """Whether a whole number of parts, from the first on, make an identity number."""
+    number, end = "", parts[first].start()
+    for part in parts[first : first + NUMBER_LENGTH]:
+        if _LETTER.search(text, end, part.start()):
+            return False
+        number, end = number + part[0], part.end()
+        if len(number) >= NUMBER_LENGTH:
+            break
+    return bool(_LIKE_A_NUMBER.fullmatch(number)) and number[-1] == _check_digit(number[:-1])
+
+
+def _check_digit(digits: str) -> str:
+    """Of seventeen digits (ISO 7064, MOD 11-2)."""
+    return _CHECKS[sum(int(digit) * weight for digit, weight in zip(digits, _WEIGHTS, strict=True)) % 11]
 
 
 def members(schema: object) -> set[str]:

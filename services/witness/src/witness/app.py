@@ -20,6 +20,8 @@ def build(settings: Settings) -> tuple[FastAPI, Handler]:
     """The application for what it holds, and the handler for what is to be cosigned. Raises CannotKeep."""
     files = [file for file in (settings.key_file, settings.next_key_file) if file is not None]
     keeper = Keeper(settings.folder)
+    for file in files:
+        keeper.claim(file)
     keys = [key_from_file(settings.name, file) for file in files]
     cosigner = Cosigner({log.origin: log.vkeys for log in settings.logs}, keys, keeper, SystemClock())
 

@@ -60,7 +60,7 @@ class Cosigner:
             verdict = decide(state, asked)
             if isinstance(verdict, Accept):
                 return Answer(200, TEXT, self._cosign(verdict).encode())
-        if state is not None and verdict.status == 422:
+        if state is not None and (verdict.status == 422 or (verdict.status == 409 and _is_fork(state, asked))):
             _keep_evidence(state, asked, verdict)
         return _refusal(verdict)
 
@@ -107,10 +107,18 @@ def _make_key(path: Path) -> None:
 
 
 def _keep_evidence(state: State, asked: Request, denied: Deny) -> None:
-    """The log signed this: it may prove that it showed two pasts. What others wrote below it is left out."""
+    """The log signed this. Two trees of one size prove that it showed two pasts; else it may be a wrong proof. What
+    others wrote below it is left out."""
     lines = "".join(checkpoint.signature_line(*line) for line in lines_of_the_log(asked.note, state))
     held = state.held.size if state.held else 0
-    log.warning("checkpoint.contradicts", reason=denied.reason, held=held, note=f"{asked.note.text}\n{lines}")
+    is_fork = _is_fork(state, asked)
+    say = log.critical if is_fork else log.warning
+    note = f"{asked.note.text}\n{lines}"
+    say("checkpoint.contradicts", alarm=is_fork, reason=denied.reason, held=held, note=note)
+
+
+def _is_fork(state: State, asked: Request) -> bool:
+    return state.held is not None and asked.checkpoint.size == state.held.size and asked.checkpoint != state.held
 
 
 def _refusal(denied: Deny) -> Answer:

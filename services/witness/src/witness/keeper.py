@@ -7,12 +7,15 @@ After a failure it may or may not be there; nothing was answered, so both are ri
 import fcntl
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import structlog
 
+log = structlog.get_logger()
 _SUFFIX = ".cosigned"
 
 
@@ -48,6 +51,7 @@ class Keeper:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._records = {record.origin: record for record in self._read()}
+            self.identity = self._known_by()
         except BlockingIOError:
             os.close(self._lock)
             raise CannotKeep(f"{folder} is in use by another witness; stop it first") from None
@@ -64,6 +68,37 @@ class Keeper:
                     f"{path} is damaged ({error}): do not start anew with this key, which signed what the file said; "
                     "restore the file, or make a new key in a new folder"
                 ) from None
+
+    def _known_by(self) -> str:
+        """A word of this folder's own, made when it is first used; another folder has another."""
+        path = self._folder / "identity"
+        try:
+            if not path.exists():
+                keep(path, secrets.token_hex(16).encode())
+            return path.read_text()
+        except OSError as error:
+            raise CannotKeep(f"cannot write to {self._folder} ({error.strerror}); choose another folder") from None
+
+    def claim(self, key_file: Path) -> None:
+        """Beside a key is remembered which folder says what it signed; called before the key is made or used.
+
+        Raises CannotKeep where that was another folder: a volume that is not mounted is an empty folder, and the key
+        would sign a second history.
+        """
+        beside = key_file.with_name(f"{key_file.name}.folder")
+        try:
+            known = beside.read_text() if key_file.exists() and beside.exists() else ""
+            if not known:
+                key_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                keep(beside, self.identity.encode())
+        except OSError as error:  # a key that is handed in where nothing can be written
+            log.warning("witness.key_remembers_no_folder", key_file=str(key_file), error=repr(error))
+            return
+        if known not in ("", self.identity):
+            raise CannotKeep(
+                f"{self._folder} is not the folder that says what {key_file} signed: is its volume mounted? Restore "
+                f"that folder, or make a new key; remove {beside} only if this is that folder, whole and up to date"
+            )
 
     def get(self, origin: str) -> Record | None:
         """What was kept last for a log."""

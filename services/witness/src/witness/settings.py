@@ -46,7 +46,8 @@ class Settings(Base):
     next_key_file: Path | None = None
     """A second key that signs as well, while readers change from one to the other; made if it is missing."""
     folder: Path
-    """Where is kept what was cosigned. Never start with the same key and an older copy of it."""
+    """Where is kept what was cosigned. Never start with the same key and an older copy of it; with
+    an empty folder the witness does not start, as KEY_FILE.folder beside the key remembers which one it was."""
     logs: Annotated[list[WitnessedLog], Field(min_length=1), AfterValidator(_each_once)]
     """The logs to cosign for: [{"origin": "...", "vkeys": ["..."]}]."""
     host: str = "127.0.0.1"

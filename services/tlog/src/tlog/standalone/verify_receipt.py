@@ -227,11 +227,13 @@ def check_kept(tree: Tree, reader: Reader) -> None:
             went_back = (tree.witnessed[name] - other.witnessed[name]) * (tree.size - other.size) < 0
             need(not went_back, f"the log went back: of this tree and {other.file}, {name} saw the smaller one later")
         older, newer = sorted((tree, other), key=lambda each: each.size)
-        m, n = older.size, newer.size
+        m, n, suite = older.size, newer.size, older.suite
+        is_fit = newer.suite == suite and (m > 0 or older.root == digest(suite, b""))
+        need(is_fit, f"this tree and {other.file} are hashed in two ways, or the empty one has a wrong root")
         if 0 < m < n:
             proofs = [proof for proof in reader.proofs if (proof.get("from", m), proof.get("to", n)) == (m, n)]
             need(len(proofs) > 0, f"a proof from {m} to {n} is needed, given with --consistency")
-            found = [roots_over(newer.suite, older.root, m, n, decode_proof(proof.get("proof"))) for proof in proofs]
+            found = [roots_over(suite, older.root, m, n, decode_proof(proof.get("proof"))) for proof in proofs]
             need((older.root, newer.root) in found, f"the consistency proof with {other.file} leads to other roots")
 
 
@@ -273,8 +275,9 @@ def unpack(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             entries = package.infolist()
-            unpacked = sum(entry.file_size for entry in entries)
-            need(len(entries) <= 100_000 and unpacked <= 2**30, "the package is too large")
+            need(
+                len(entries) <= 100_000 and sum(each.file_size for each in entries) <= 2**30, "the package is too large"
+            )
             need(0 in {entry.header_offset for entry in entries}, "something stands before the package")
             need(len({entry.orig_filename.lower() for entry in entries}) == len(entries), "two files have one name")
             for entry in entries:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tongdao_cli.commands import (
+    audit_desk,
     audit_evidence,
     audit_feeds,
     audit_fsck,
@@ -41,11 +42,14 @@ def receipt(
 
 
 @audit.command()
-def key(home: HomeOption = DEFAULT_HOME) -> None:
+def key(
+    origin: Annotated[str, typer.Option(help="name of another shard, as of next year, to tell witnesses before")] = "",
+    home: HomeOption = DEFAULT_HOME,
+) -> None:
     """Print the log's public key, computed from this home's own signing key."""
-    typer.echo(Secrets(Home(home)).vkey())
+    typer.echo(Secrets(Home(home)).vkey(origin))
 
 
-for matter in (audit_verify, audit_fsck, audit_search, audit_evidence, audit_keep, audit_feeds):
+for matter in (audit_verify, audit_fsck, audit_search, audit_evidence, audit_keep, audit_feeds, audit_desk):
     for command in matter.COMMANDS:
         audit.command()(command)

@@ -12,8 +12,8 @@ from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
-from tongdao_cli.home import Home
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_folder
+from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
 PATIENCE_S = 15.0
@@ -30,12 +30,15 @@ def evidence(
     grant: Annotated[str, typer.Option(help="every call by this grant")] = "",
     since: SinceOption = "",
     before: BeforeOption = "",
+    department: Annotated[str, typer.Option(help="only calls in which it took part; for auditors")] = "",
     file: Annotated[Path | None, typer.Option("--output", "-o", help="its own name otherwise")] = None,
     client: AsOption = OPERATOR,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Make a package of everything that the log can prove about one call, one case or one grant."""
-    asked = {"call": call, "case": case, "grant": grant, "since": since, "before": before}
+    if file:
+        check_folder(file)
+    asked = {"call": call, "case": case, "grant": grant, "since": since, "before": before, "department": department}
     query = urlencode({name: value for name, value in asked.items() if value})
     with as_client(Home(home), client) as consumer:
         deadline = time.monotonic() + PATIENCE_S
@@ -83,9 +86,12 @@ def _name_of(answer: Response) -> str:
 
 def _write(target: Path, content: bytes) -> None:
     """Readable by its owner alone."""
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
+    try:
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise CannotStart(f"cannot write {target}: {error.strerror}") from None
 
 
 def _refused(answer: Response) -> None:

@@ -17,6 +17,7 @@ from tongdao_cli.keys import OPERATOR
 
 SIDES = ("consumer", "provider", "both")
 AsOption = Annotated[str, typer.Option("--as", help="whose token to use: a client of the department")]
+OfficeOption = Annotated[str, typer.Option("--as", help="an officer or head of the department, see `tongdao office`")]
 SideOption = Annotated[str, typer.Option(help=" | ".join(SIDES))]
 InterfaceOption = Annotated[str, typer.Option(help="only this one")]
 
@@ -44,14 +45,17 @@ def usage(
 def subscribe(
     url: Annotated[str, typer.Argument(help="where batches are posted")],
     network: Annotated[list[str], typer.Option(help="a network that the address may lead to, such as 10.1.0.0/16")],
-    client: AsOption,
+    client: OfficeOption,
     side: SideOption = "both",
     interface: InterfaceOption = "",
     digest: Annotated[bool, typer.Option("--digest", help="the figures of each day too")] = False,
     beginning: Annotated[bool, typer.Option("--from-beginning", help="all there is, not only what comes")] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Have the department's usage and alerts sent to an address. Prints the signing key, this once."""
+    """Have the department's usage and alerts sent to an address. Prints the signing key, this once.
+
+    An officer or the head of the department decides that: `--as mzj-officer`, made by `tongdao office mzj officer`.
+    """
     _check(side)
     body = {"url": url, "networks": network, "as": side, "interface": interface, "digest": digest,
             "from": "beginning" if beginning else "now"}  # fmt: skip

@@ -10,26 +10,32 @@ import typer
 from rich.console import Console
 
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_running
+from tongdao_cli.clients import register
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
 from tongdao_cli.home import Home
-from tongdao_cli.keys import OPERATOR, Secrets, public
-from wire.scopes import AUDIT_KEEP
+from tongdao_cli.keys import OPERATOR
+from wire.scopes import AUDIT_KEEP, AUDIT_READ, AUDIT_SUBJECT
 
 AsOption = Annotated[str, typer.Option("--as", help="whose token to use; a client with scope audit:keep")]
+DUTIES = {"keep": AUDIT_KEEP, "read": AUDIT_READ, "subject": AUDIT_SUBJECT}
 ReasonOption = Annotated[str, typer.Option(help="why; it stands in the log")]
 
 
 def keeper(
     department: Annotated[str, typer.Argument(help="id of the department, such as sjj")],
     name: Annotated[str, typer.Argument(metavar="CLIENT", help="name of the client")],
+    duty: Annotated[str, typer.Option(help=" | ".join(DUTIES))] = "keep",
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Make somebody who may keep the log: a client with a key in this home; prints its name."""
-    place = Home(home)
-    check_running(place)
-    keys = {"keys": [public(Secrets(place).system(name))]}
-    body = {"department": department, "scope": AUDIT_KEEP, "method": "private_key_jwt", "jwks": keys}
-    _ask(home, OPERATOR, "PUT", f"/oauth2/clients/{name}", body)
+    """Make somebody who may keep the log (keep), read all of it (read) or look for persons (subject): a client with a
+    key in this home; prints its name."""
+    if duty not in DUTIES:
+        raise typer.BadParameter(f"one of {', '.join(DUTIES)}")
+    with as_client(Home(home), OPERATOR) as operator:
+        answer = register(operator, home, name, department, DUTIES[duty])
+    if not answer.is_success:
+        output.response(Console(stderr=True), answer)
+        raise typer.Exit(1)
     typer.echo(name)
 
 

@@ -1,5 +1,6 @@
 """`tongdao audit search` and `tongdao audit export`: what a client may see of the log, as a table or a file."""
 
+import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -13,12 +14,12 @@ from rich.text import Text
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_folder
 from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
-FILTERS = ("department", "system", "provider", "interface", "version", "grant", "case", "trace", "call", "subject",
-           "event", "kind", "outcome", "since", "before")  # fmt: skip
+FILTERS = ("department", "system", "provider", "interface", "version", "grant", "case", "trace", "call", "event",
+           "kind", "outcome", "since", "before")  # fmt: skip
 FORMATS = ("csv", "xlsx", "jsonl")
 AsOption = Annotated[str, typer.Option("--as", help="whose token to use; a department sees its own, an auditor all")]
 WhereOption = Annotated[
@@ -55,7 +56,8 @@ def search(
         typer.echo(output.body(answer))
         return
     found = answer.json()
-    Console().print(_table(found["records"]))
+    console = Console() if sys.stdout.isatty() else Console(width=400)
+    console.print(_table(found["records"]) if found["records"] else "no records")
     if found["next"]:
         typer.echo(f"more: --cursor {found['next']}")
 
@@ -78,6 +80,7 @@ def export(
         raise typer.BadParameter(f"one of {', '.join(FORMATS)}")
     wanted = _wanted(where, department=department, interface=interface, case=case, outcome=outcome, since=since,
                      before=before, format=format)  # fmt: skip
+    check_folder(file)
     answer = _asked(home, client, f"/export?{urlencode(wanted)}")
     try:
         file.touch(0o600)
@@ -108,13 +111,14 @@ def _asked(home: Path, client: str, path: str) -> Response:
 
 def _table(records: list[Mapping[str, Any]]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("time", "who", "of whom", "what", "case", "outcome", "ms", "record"):
+    table.add_column("record", no_wrap=True, min_width=36)  # to be copied
+    for title in ("time in China", "who", "of whom", "what", "case", "outcome", "ms"):
         table.add_column(title, overflow="fold")
     for row in records:
         table.add_row(*map(_plain, (
-            _time(row["at"]), f"{row['department']} {row['system']}", row["provider"],
-            row["event"] or f"{row['interface']}/{row['version']}", row["case_no"], _outcome(row), str(row["took_ms"]),
-            row["call_id"],
+            row["call_id"], _time(row["at"]), f"{row['department']} {row['system']}", row["provider"],
+            row["event"] or f"{row['interface']}/{row['version']}", row["case_no"], _outcome(row),
+            "" if row["event"] else str(row["took_ms"]),
         )))  # fmt: skip
     return table
 
@@ -126,7 +130,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 
 def _time(at: str) -> str:
-    return datetime.fromisoformat(at).astimezone(_CHINA).isoformat(" ", "seconds")
+    return datetime.fromisoformat(at).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _plain(text: str) -> Text:

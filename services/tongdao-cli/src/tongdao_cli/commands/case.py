@@ -12,9 +12,10 @@ from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
+from tongdao_cli.clients import register
 from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
 from tongdao_cli.home import Home
-from tongdao_cli.keys import OPERATOR, Secrets, public
+from tongdao_cli.keys import OPERATOR
 from wire import scopes
 
 case = typer.Typer(no_args_is_help=True, help="Open a case, take it a step further, look at it.")
@@ -34,11 +35,8 @@ def office(
     if name not in OFFICES:
         raise typer.BadParameter(f"one of {', '.join(OFFICES)}")
     wanted = client or f"{department}-{name}"
-    place = Home(home)
-    with as_client(place, OPERATOR) as operator:
-        keys = {"keys": [public(Secrets(place).system(wanted))]}
-        body = {"department": department, "scope": OFFICES[name], "method": "private_key_jwt", "jwks": keys}
-        answer = operator.send("PUT", f"/oauth2/clients/{wanted}", body)
+    with as_client(Home(home), OPERATOR) as operator:
+        answer = register(operator, home, wanted, department, OFFICES[name])
     if answer.is_success:
         typer.echo(wanted)
     else:

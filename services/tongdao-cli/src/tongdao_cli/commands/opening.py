@@ -1,5 +1,6 @@
 """What several commands share: where the home is, and its gateway as seen by one of its clients."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,12 @@ def check_running(home: Home) -> str:
             "or name the home of what runs with --home or TONGDAO_HOME"
         )
     return gateway
+
+
+def check_folder(file: Path) -> None:
+    """Raise CannotStart before anything is asked for that could not be written."""
+    if not os.access(file.parent, os.W_OK):
+        raise CannotStart(f"cannot write to the folder {file.parent}; choose another")
 
 
 @contextmanager

@@ -17,7 +17,17 @@ PortOption = Annotated[int, typer.Option(min=1, max=65535, envvar="TONGDAO_PORT"
 ReadyFileOption = Annotated[Path | None, typer.Option(help="JSON file that is written when everything is ready")]
 
 
-def up(home: HomeOption = DEFAULT_HOME, port: PortOption = 8080, ready_file: ReadyFileOption = None) -> None:
+OriginOption = Annotated[
+    str, typer.Option(help="name of the log, kept from then on; another one begins a new shard ({year}: one a year)")
+]
+
+
+def up(
+    home: HomeOption = DEFAULT_HOME,
+    port: PortOption = 8080,
+    ready_file: ReadyFileOption = None,
+    origin: OriginOption = "",
+) -> None:
     """Start the whole platform, show one governed call, and keep it running until Ctrl-C."""
     from tongdao_cli.up import run  # SQLAlchemy and Alembic take a second that other commands need not wait for
 
@@ -25,17 +35,21 @@ def up(home: HomeOption = DEFAULT_HOME, port: PortOption = 8080, ready_file: Rea
     if ready_file and not Home(home).running():
         ready_file.unlink(missing_ok=True)  # of a start that was killed
     try:
-        run(_up(Home(home), port, ready_file, console))
+        run(_up(Home(home), port, ready_file, origin, console))
     except asyncio.CancelledError:
         console.print("stopped")
 
 
-async def _up(home: Home, port: int, ready_file: Path | None, console: Console) -> None:
+async def _up(home: Home, port: int, ready_file: Path | None, origin: str, console: Console) -> None:
     from tongdao_cli import story
     from tongdao_cli.up import running
 
     began = time.monotonic()
-    async with running(home, port, lambda text: console.print(f"{time.monotonic() - began:5.1f} s  {text}")) as there:
+
+    def say(text: str) -> None:
+        console.print(f"{time.monotonic() - began:5.1f} s  {text}")
+
+    async with running(home, port, say, origin) as there:
         plan = there.plan
         is_new = await there.beside(asyncio.to_thread(story.register, plan))
         console.print(f"{time.monotonic() - began:5.1f} s  demo city {'registered' if is_new else 'is there'}")

@@ -55,7 +55,8 @@ def call(at: datetime, habit: Habit, subject: str, **members: Any) -> Summary:
     whole: dict[str, Any] = {
         "segment": f"{at:%Y%m%d}-{habit.retention}", "leaf_index": -1, "call_id": "", "kind": "outcome", "at": at,
         "department": habit.department, "system": habit.system, "provider": habit.provider, "version": "v1",
-        "interface": habit.interface, "status": 200, "subject": subject, "gateway": "gateway-1", **members,
+        "interface": habit.interface, "status": 200, "subject": subject and f"p1:{subject}", "gateway": "gateway-1",
+        **members,
     }  # fmt: skip
     return Summary(**whole)
 

@@ -27,6 +27,7 @@ from harness.log_rows import keep
 from relay.egress import Egress
 from runtime.ids import uuid7
 from runtime.service_auth import ServiceKey
+from wire.scopes import AUDIT_READ, OFFICER
 from wire.tokens import Door
 
 KEY = ServiceKey(b"a secret that is shared by all services", "audit")
@@ -54,7 +55,7 @@ def call(index: int, **members: Any) -> Summary:
         "segment": "20260304-personal", "leaf_index": index, "call_id": str(uuid7(index)), "kind": "outcome",
         "at": NOON, "department": "民政局", "system": "mzj-relief", "provider": "公安局",
         "interface": "gaj-identity-verify", "version": "v1", "grant_id": "g-1", "case_no": f"办件-{index}",
-        "status": 200, "subject": f"p-{index}", "gateway": "gateway-1", **members,
+        "status": 200, "subject": f"p1:{index}", "gateway": "gateway-1", **members,
     }  # fmt: skip
     return Summary(**whole)
 
@@ -91,7 +92,7 @@ class Bench:
     async def subscribe(self, there: Endpoint | str, department: str = "民政局", **changed: Any) -> dict[str, Any]:
         url = there if isinstance(there, str) else f"http://127.0.0.1:{there.it.port}/in?from=tongdao"
         body = {"url": url, "networks": ["127.0.0.0/8"], "as": "both", "from": "beginning", **changed}
-        made: dict[str, Any] = await self.ask("POST", "/subscriptions", department, json=body)
+        made: dict[str, Any] = await self.ask("POST", "/subscriptions", department, OFFICER, json=body)
         return made
 
     def sender(self, egress: Egress = HOME) -> Sender:
@@ -124,6 +125,21 @@ async def bench_on(log: Log, rules: list[Rule] | None = None) -> AsyncIterator[B
     bench = Bench(log, rules)
     async with opened(bench.routes) as bench.doors:
         yield bench
+
+
+# --- what was unusual -------------------------------------------------------------------------------------------------
+async def alerts(bench: Bench, department: str = "审计局", *allowed: str, query: str = "") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await bench.ask("GET", f"/alerts{query}", department, *(allowed or (AUDIT_READ,))))[
+        "items"
+    ]
+    return found
+
+
+async def again(bench: Bench, *indexes: int, **members: Any) -> None:
+    """Calls about the same person, judged a minute later."""
+    await bench.add(*[call(index, **{"subject": "p1:p", **members}) for index in indexes])
+    bench.clock.on(minutes=1)
+    await bench.judge().tick()
 
 
 # --- what an endpoint was sent ----------------------------------------------------------------------------------------

@@ -106,6 +106,8 @@ LONGEST_KEY = 200
 LONGEST_TEXT = 500
 _MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
 _LAST_MS = 253_402_300_799_000
+PSEUDONYM = "p1:"
+"""How a person is named in facts; other subjects (of clocks) are none."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -159,12 +161,13 @@ def summary_of(segment: str, leaf_index: int, leaf: bytes) -> Summary | None:
 
 def _of_event(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
     fact = leaf.facts.get
+    subject = fact("subject", "")
     return Summary(
         segment=segment, leaf_index=leaf_index, call_id=leaf.call[:36], kind="event", at=moment(leaf.at),
         department=_key(leaf.department), system=_key(leaf.actor), provider=_key(fact("provider", "")),
         interface=_key(fact("interface", "")), version=_key(fact("version", "")), grant_id=_key(fact("grant", "")),
-        case_no=_key(fact("case", "")), subject=_key(fact("subject", "")), event=_key(leaf.event),
-        gateway=_key(leaf.gateway),
+        case_no=_key(fact("case", "")), subject=_key(subject) if subject.startswith(PSEUDONYM) else "",
+        event=_key(leaf.event), gateway=_key(leaf.gateway),
     )  # fmt: skip
 
 

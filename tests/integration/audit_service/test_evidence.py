@@ -138,9 +138,9 @@ async def test_only_those_who_took_part_and_auditors_get_one_and_all_is_on_recor
     assert {(event, department) for event, department, _ in denied} == {
         ("evidence.refused", "卫健委"), ("evidence.refused", "")
     }  # fmt: skip
-    assert [facts for _, _, facts in denied[:2]] == [{"call": mine}, {"case": "YJ-1"}]
+    assert [facts for _, _, facts in denied[:2]] == [{"about": f"call={mine}"}, {"about": "case=YJ-1"}]
     assert made[2][2] == {
-        "case": "YJ-1", "party": "公安局", "calls": "1", "records": "2", "package": made[2][2]["package"]
+        "about": "case=YJ-1&party=公安局", "calls": "1", "records": "2", "package": made[2][2]["package"]
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from harness.audit_log import Log
 from harness.endpoint import endpoint
 from harness.feeds import Bench, bench_on, bodies, call
 from harness.log_rows import rows as random_rows
+from wire.scopes import CALL, HEAD, OFFICER, SUBJECT
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +123,12 @@ async def test_calls_reach_both_sides_through_the_whole_log(bench: Bench) -> Non
     assert sent == calls
 
 
+@pytest.mark.parametrize("day", ["9999-12-31", "1969-12-31", "0001-01-01", "2026-02-30"])
+async def test_the_figures_of_a_day_that_the_log_cannot_have_are_refused(bench: Bench, day: str) -> None:
+    answer = await bench.doors.ask("GET", f"/digest?day={day}", "民政局")
+    assert (answer.status_code, answer.json()["code"]) == (422, "request/invalid")
+
+
 async def test_who_has_no_department_has_no_usage(bench: Bench) -> None:
     for method, path, body in (("GET", "/usage", None), ("GET", "/digest?day=2026-03-03", None)):
         assert (await bench.doors.ask(method, path, "", json=body)).status_code == 403
@@ -141,12 +148,12 @@ async def test_a_subscription_is_its_departments_and_its_key_is_shown_once(bench
         ("GET", "", None), ("PUT", "", wish), ("DELETE", "", None), ("POST", "/pause", None), ("POST", "/resume", None),
         ("GET", "/dead-letters", None), ("POST", "/dead-letters/1/retry", None),
     ):  # fmt: skip
-        assert (await bench.doors.ask(method, path + where, "公安局", json=body)).status_code == 404
-    changed = await bench.ask("PUT", path, json=wish)
+        assert (await bench.doors.ask(method, path + where, "公安局", OFFICER, json=body)).status_code == 404
+    changed = await bench.ask("PUT", path, "民政局", OFFICER, json=wish)
     assert (changed["generation"], changed["as"], changed["url"]) == (2, "provider", "http://oa.example/2")
     for verb, active in (("pause", False), ("pause", False), ("resume", True)):
-        assert (await bench.ask("POST", f"{path}/{verb}"))["active"] is active
-    await bench.ask("DELETE", path)
+        assert (await bench.ask("POST", f"{path}/{verb}", "民政局", HEAD))["active"] is active
+    await bench.ask("DELETE", path, "民政局", OFFICER)
     assert (await bench.doors.ask("GET", path, "民政局")).status_code == 404
     told = await bench.told()
     assert [one["event"] for one in told] == [
@@ -156,16 +163,39 @@ async def test_a_subscription_is_its_departments_and_its_key_is_shown_once(bench
 
 
 @pytest.mark.requirement("FED-02")
+async def test_only_an_officer_or_the_head_decides_where_usage_is_sent(bench: Bench) -> None:
+    """A system's token is the department's too, and may be in a vendor's hands: it reads, without the key."""
+    made = await bench.subscribe("http://oa.example/in")
+    path = f"/subscriptions/{made['id']}"
+    wish = {"url": "http://vendor.example/", "networks": ["10.0.0.0/8"], "as": "both"}
+    for method, where, body in (
+        ("POST", "/subscriptions", wish), ("PUT", path, wish), ("DELETE", path, None), ("POST", f"{path}/pause", None),
+        ("POST", f"{path}/resume", None), ("POST", f"{path}/dead-letters/1/retry", None),
+    ):  # fmt: skip
+        answer = await bench.doors.ask(method, where, "民政局", CALL, SUBJECT, json=body)
+        assert (answer.status_code, answer.json()["code"]) == (403, "token/insufficient-scope"), where
+    for where in ("/subscriptions", path, f"{path}/dead-letters"):
+        answer = await bench.doors.ask("GET", where, "民政局", CALL)
+        assert answer.status_code == 200
+        assert made["signing_key"] not in answer.text
+    assert [one["event"] for one in await bench.told()] == ["subscription.made"]
+
+
+@pytest.mark.requirement("FED-02")
 async def test_a_subscription_that_makes_no_sense_is_refused(bench: Bench) -> None:
     wishes: list[dict[str, Any]] = [
         {"url": "ftp://x/"}, {"url": "http://a:b@x/"}, {"networks": []}, {"networks": ["all"]}, {"as": "any"},
+        {"networks": ["0.0.0.0/7"]}, {"networks": ["10.0.0.0/8", "::/0"]}, {"networks": ["fd00::/15"]},
+        {"networks": ["::/16"]}, {"networks": ["::ffff:0:0/96"]},
         {"more": 1}, {"interface": "a\0"}, {"from": "then"}, {"url": "http://x/" + "y" * 1000},
     ]  # fmt: skip
     for wrong in wishes:
         body = {"url": "http://oa.example/", "networks": ["10.0.0.0/8"], "as": "both", **wrong}
-        answer = await bench.doors.ask("POST", "/subscriptions", "民政局", json=body)
+        answer = await bench.doors.ask("POST", "/subscriptions", "民政局", OFFICER, json=body)
         assert (answer.status_code, answer.json()["code"]) == (422, "request/invalid"), wrong
     assert await bench.told() == []
+    narrow = ["10.0.0.0/8", "fd00::/16", "::1/128", "::ffff:10.0.0.0/104"]
+    assert (await bench.subscribe("http://oa.example/", networks=narrow))["networks"] == narrow
 
 
 @pytest.mark.requirement("FED-02")
@@ -174,6 +204,6 @@ async def test_a_department_has_a_limited_number_of_subscriptions(
 ) -> None:
     monkeypatch.setattr("audit_service.feeds.flows.MOST_SUBSCRIPTIONS", 2)
     body = {"url": "http://oa.example/", "networks": ["10.0.0.0/8"], "as": "both"}
-    several = [bench.doors.ask("POST", "/subscriptions", "民政局", json=body) for _ in range(4)]
+    several = [bench.doors.ask("POST", "/subscriptions", "民政局", OFFICER, json=body) for _ in range(4)]
     assert sorted(answer.status_code for answer in await asyncio.gather(*several)) == [201, 201, 409, 409]
-    assert (await bench.doors.ask("POST", "/subscriptions", "公安局", json=body)).status_code == 201
+    assert (await bench.doors.ask("POST", "/subscriptions", "公安局", OFFICER, json=body)).status_code == 201

@@ -158,7 +158,8 @@ WRONG: list[Any] = [
     {**WHY, "number": ""}, {**WHY, "number": " - "}, {**WHY, "number": NUMBER * 50}, {**WHY, NUMBER: "x"},
     {**WHY, "reason": [NUMBER]}, {**WHY, "since": NUMBER}, {**WHY, "since": "2026-01-01T00:00:00"},
     {**WHY, "cursor": NUMBER}, {**WHY, "since": "0001-01-01T00:00:00+23:00"}, {**WHY, "limit": 5},
-    {**WHY, "cursor": "A" * 24},
+    {**WHY, "cursor": "A" * 24}, {**WHY, "reason": "另有990100199003070131一人"},
+    {**WHY, "reason": "见 990100", "case": "19900307-0131"}, {**WHY, "reason": "见 990100", "case": "19900307-013x"},
     b'{"number": "99010019900307013X", "reason": "\\ud800"}', b'{"number": "\\ud800", "reason": "x"}',
 ]  # fmt: skip
 

@@ -21,6 +21,9 @@ HOME = Egress(allow_loopback=True, forbidden_ports=frozenset())
         "255.255.255.255", "::", "fe80::1", "ff02::1", "fd00:ec2::254",
         "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a9fe:a9fe::1",
         "::127.0.0.1", "::a9fe:a9fe",
+        "64:ff9b:1::a9fe:a9fe", "64:ff9b:1:2:3::", "::ffff:0:a9fe:a9fe", "::ffff:0:7f00:1", "fec0::1", "feff::1",
+        "2001:db8::5efe:7f00:1", "2001:db8::200:5efe:a9fe:a9fe", "fd12::5efe:a9fe:a9fe", "2002:a01:203::5efe:7f00:1",
+        "2002:7f00:1::5efe:a01:203", "2002:7f00:1::200:5efe:a01:203",
     ],
 )  # fmt: skip
 def test_some_addresses_are_nobodys_to_give(address: str) -> None:
@@ -38,6 +41,8 @@ def test_some_addresses_are_nobodys_to_give(address: str) -> None:
         ("10.2.2.3", ["10.1.0.0/16", "10.2.2.3/32"], True),
         ("10.1.2.3", [], False),
         ("fd12::7", ["fd12::/16"], True),
+        ("fd12::5efe:a01:203", ["fd12::/16"], True),
+        ("fd12::100:5efe:7f00:1", ["fd12::/16"], True),
         ("::ffff:10.1.2.3", ["10.1.0.0/16"], False),
     ],
 )

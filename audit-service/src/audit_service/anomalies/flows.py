@@ -20,7 +20,8 @@ from wire.tokens import AccessToken
 
 
 class Alerts:
-    """An auditor sees all; a department those about calls in which it took part, and of the records its own."""
+    """An auditor sees all; a department those about calls of one system in which it took part, and of the records its
+    own. Whom an alert is about is told with `audit:subject` alone."""
 
     def __init__(
         self, database: log_store.Database, finder: Finder, writer: Writer, rules: Sequence[Rule],
@@ -47,7 +48,8 @@ class Alerts:
                 limit=limit,
             )  # fmt: skip
         last = f"{found[-1].raised_at.isoformat()}/{found[-1].id}" if len(found) == limit else None
-        return {"items": [told(alert) for alert in found], "next": last}
+        auditor = scopes.AUDIT_READ in token.scopes
+        return {"items": [told(alert, to_auditor=auditor) for alert in found], "next": last}
 
     async def one(self, token: AccessToken, alert_id: str) -> dict[str, Any]:
         """With the records that the reader may see; on record before it is told."""
@@ -59,9 +61,9 @@ class Alerts:
         mine = [row for row in rows if sees_all or token.department in (row.department, row.provider)]
         await self._tell(token, "alert.viewed", alert=alert.id, count=str(len(mine)))
         return {
-            **told(alert), "prolonged_at": alert.prolonged_at, "closed_at": alert.closed_at, "note": alert.note,
-            "filter": filter_of(alert, with_subject=sees_all), "calls": [row.call_id for row in mine],
-            "records": [shown(row) for row in mine],
+            **told(alert, to_auditor=sees_all), "prolonged_at": alert.prolonged_at, "closed_at": alert.closed_at,
+            "note": alert.note, "filter": filter_of(alert, with_subject=scopes.AUDIT_SUBJECT in token.scopes),
+            "calls": [row.call_id for row in mine], "records": [shown(row) for row in mine],
         }  # fmt: skip
 
     async def _archived(self, alert: Alert, rows: Sequence[Summary]) -> list[Summary]:
@@ -122,7 +124,7 @@ def _place(after: str) -> tuple[datetime, str] | None:
     at, _, last = after.partition("/")
     try:
         moment = datetime.fromisoformat(at)
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not 1970 <= moment.year <= 9998:
             raise ValueError
         return moment, str(UUID(last))
     except ValueError:

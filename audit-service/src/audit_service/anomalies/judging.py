@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from audit_service import store as log_store
 from audit_service.anomalies import store
 from audit_service.anomalies.model import MOST_CALLS, Alert, Unusual, figure, told
+from audit_service.anomalies.queries import MOST
 from audit_service.anomalies.rules import MOST_DAYS, NightUse, Rule
 from audit_service.feeds import store as feeds
 from audit_service.feeds.model import alert_body, event_of
@@ -25,6 +26,8 @@ from wire.audit import Event
 log = structlog.get_logger()
 STEP = 20_000
 """Leaf indexes of one step."""
+SMALLEST = 1_000
+"""Of a step in which a rule took too long, so that it was tried again in smaller ones."""
 MOST_STEPS = 20
 MOST_TIME = timedelta(seconds=10)
 """Of one rule in one step."""
@@ -32,6 +35,14 @@ HORIZON = timedelta(days=7)
 """What ended longer ago than this when it comes is not judged."""
 KEPT = timedelta(days=MOST_DAYS + 2)
 JUDGE = "log-judge"
+
+
+class _TooLong(Exception):
+    """A rule took too long; the step, of so many indexes, is undone."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
 
 
 class Judge:
@@ -50,17 +61,21 @@ class Judge:
         async with log_store.turn(self._database.clerk, "anomalies") as connection:
             if connection is None:
                 return
+            size = STEP
             for _ in range(MOST_STEPS):
-                if not await self._step(connection):
-                    break
+                try:
+                    if not await self._step(connection, size):
+                        break
+                except _TooLong as slow:
+                    size = max(SMALLEST, slow.size // 2)
             await store.forget(connection, self._clock.now() - KEPT)
 
-    async def _step(self, connection: Any) -> bool:
-        """Whether there is more."""
+    async def _step(self, connection: Any, size: int) -> bool:
+        """Whether there is more. Raises _TooLong: nothing was done, a smaller step may do."""
         now = self._clock.now()
         async with connection.transaction():
             start, indexed = await store.lock_judged(connection)
-            end = min(indexed, start + STEP)
+            end = min(indexed, start + size)
             if end <= start:
                 return False
             await store.count(connection, start, end, now - HORIZON)
@@ -73,14 +88,19 @@ class Judge:
         return end < indexed
 
     async def _judged(self, tx: Any, rule: Rule, start: int, end: int, now: datetime) -> list[Event]:
-        """One rule; if that fails or takes too long, the others go on."""
+        """One rule; if that fails, or takes too long in the smallest step, the others go on. Raises _TooLong."""
         try:
             async with tx.transaction():
                 await store.limit_time(tx, MOST_TIME)
                 found = await store.unusual(tx, rule, start, end, now - HORIZON)
-                raised = [await self._noted(tx, rule, one, end, now) for one in found]
+                if len(found) > MOST:
+                    log.critical("rule.cut", rule=rule.id, first=start, end=end, most=MOST, alarm=True)
+                raised = [await self._noted(tx, rule, one, end, now) for one in found[:MOST]]
                 await store.limit_time(tx, timedelta(0))
         except asyncpg.PostgresError as error:
+            if isinstance(error, asyncpg.QueryCanceledError) and end - start > SMALLEST:
+                log.warning("rule.slow", rule=rule.id, first=start, end=end)
+                raise _TooLong(end - start) from None
             log.critical("rule.failed", rule=rule.id, first=start, end=end, error=repr(error), alarm=True)
             return []
         return [event for event in raised if event]
@@ -131,8 +151,8 @@ def _prolonged(known: Alert, found: Unusual, calls: list[str], parties: store.Pa
 
 
 async def _tell(tx: Any, alert: Alert, consumers: set[str], providers: set[str], at: datetime) -> None:
-    """A message for each subscription of departments that have just come to take part."""
-    if not consumers and not providers:
+    """A message for each subscription of departments that have just come to take part in the calls of one system."""
+    if not alert.system or not (consumers or providers):
         return
     for one in await feeds.concerned(tx, consumers, providers, alert.interface):
         body = alert_body(one.id, told(alert))

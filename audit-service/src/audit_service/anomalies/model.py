@@ -61,7 +61,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: datetime | None
 
     def concerns(self, department: str) -> bool:
-        return bool(department) and department in (*self.departments, *self.providers)
+        """Whether it is a side of it; what is about no one system is for auditors only."""
+        return bool(department and self.system) and department in (*self.departments, *self.providers)
 
 
 def figure(figures: Mapping[str, int | float]) -> float:
@@ -69,10 +70,15 @@ def figure(figures: Mapping[str, int | float]) -> float:
     return next(iter(figures.values()), 0)
 
 
-def told(alert: Alert) -> dict[str, Any]:
-    """An alert without its records, as those hear of it who took part: whom it was about is not told."""
+def told(alert: Alert, *, to_auditor: bool = False) -> dict[str, Any]:
+    """An alert without its records; whom it was about is not told.
+
+    Figures of more than one system's calls to one interface would tell those who took part what others did; to them
+    the member is empty then.
+    """
     shown = ("id", "rule", "kind", "system", "interface", "since", "until", "raised_at", "figures", "state", "finding")
-    return {name: getattr(alert, name) for name in shown}
+    members = {name: getattr(alert, name) for name in shown}
+    return members if to_auditor or (alert.system and alert.interface) else {**members, "figures": {}}
 
 
 def filter_of(alert: Alert, *, with_subject: bool) -> dict[str, str]:

@@ -11,7 +11,7 @@ from typing import Any
 from audit_service.anomalies.rules import Enumeration, NightUse, RepeatedSubject, Rule, VolumeJump
 
 MOST = 500
-"""Findings of one rule in one step."""
+"""Findings of one rule in one step; one more is looked for, to know that there are more."""
 _NEVER = 2**31 - 1
 _DAY = "interval '1 day'"
 
@@ -37,7 +37,9 @@ IN_TIME = "r.at >= $3::timestamptz AND r.at < $3::timestamptz + interval '9 days
 """From $3 to some days hence: clocks may be wrong, and a year 10000 has no place here."""
 _NEW = f"""r.leaf_index >= $1 AND r.leaf_index < $2 AND {IN_TIME} AND r.kind <> 'event' AND r.system <> ''
            AND {_not_about("r")}"""
-_QUESTION = "coalesce(nullif(r.subject, ''), CASE WHEN r.kind = 'outcome' THEN r.call_id::text END)"
+_PERSON = "CASE WHEN r.subject LIKE 'p1:%' THEN r.subject END"
+"""A pseudonym; other things have subjects too."""
+_QUESTION = f"coalesce({_PERSON}, CASE WHEN r.kind = 'outcome' THEN r.call_id::text END)"
 """Who or what was asked for; a refusal that names nobody is no question."""
 
 _VOLUME_JUMP = f"""
@@ -68,7 +70,7 @@ FROM compared c
 WHERE c.calls >= $10::float8 * c.usual
   AND EXISTS (SELECT FROM audit.traffic f
               WHERE f.system = c.system AND f.interface = c.interface AND f.slot <= c.until - $11::integer * {_DAY})
-ORDER BY c.until LIMIT {MOST}"""  # noqa: S608  # constants of this file
+ORDER BY c.until LIMIT {MOST} + 1"""  # noqa: S608  # constants of this file
 
 _ENUMERATION = f"""
 WITH touched AS MATERIALIZED (
@@ -82,16 +84,16 @@ WITH touched AS MATERIALIZED (
     HAVING sum(f.calls) >= $8 OR (sum(f.calls) >= $9 AND sum(f.misses) >= $9 * $10::float8)
 )
 SELECT b.system, '' AS interface, '' AS subject, b.until - $7::interval AS since, b.until, count(*) AS calls,
-       count(DISTINCT nullif(r.subject, '')) AS subjects, count(DISTINCT {_QUESTION}) AS questions,
+       count(DISTINCT {_PERSON}) AS subjects, count(DISTINCT {_QUESTION}) AS questions,
        count(DISTINCT {_QUESTION}) FILTER (WHERE {is_miss("r")}) AS misses
 FROM busy b JOIN audit.record r
     ON r.system = b.system AND r.leaf_index >= b.first AND r.at >= b.until - $7::interval AND r.at < b.until
 WHERE r.leaf_index >= (SELECT min(first) FROM busy) AND r.leaf_index < $2 AND r.kind <> 'event' AND {_not_about("r")}
 GROUP BY b.system, b.until
-HAVING count(DISTINCT nullif(r.subject, '')) >= $8
+HAVING count(DISTINCT {_PERSON}) >= $8
     OR (count(DISTINCT {_QUESTION}) >= $9
         AND count(DISTINCT {_QUESTION}) FILTER (WHERE {is_miss("r")}) >= $10::float8 * count(DISTINCT {_QUESTION}))
-ORDER BY b.until LIMIT {MOST}"""  # noqa: S608  # constants of this file
+ORDER BY b.until LIMIT {MOST} + 1"""  # noqa: S608  # constants of this file
 
 _NIGHT_USE = f"""
 WITH new AS MATERIALIZED (
@@ -110,13 +112,13 @@ FROM touched t JOIN audit.traffic f
     ON f.system = t.system AND f.interface = t.interface AND f.slot >= t.since AND f.slot < t.since + $9::interval
 WHERE f.personal AND {_not_about("f")}
 GROUP BY t.system, t.interface, t.since HAVING sum(f.calls) >= $10
-ORDER BY t.since LIMIT {MOST}"""  # noqa: S608  # constants of this file
+ORDER BY t.since LIMIT {MOST} + 1"""  # noqa: S608  # constants of this file
 
 _SEEN = f"""
 WITH days AS MATERIALIZED (
     SELECT DISTINCT r.subject,
         date_trunc('day', r.at AT TIME ZONE 'Asia/Shanghai') AT TIME ZONE 'Asia/Shanghai' AS since
-    FROM audit.record r WHERE {_NEW} AND r.subject <> ''
+    FROM audit.record r WHERE {_NEW} AND r.subject LIKE 'p1:%'
 ), begins AS MATERIALIZED (
     SELECT coalesce(min(f.first_index), 0) AS first FROM audit.traffic f WHERE f.slot >= (SELECT min(since) FROM days)
 ), seen AS (
@@ -129,12 +131,12 @@ WITH days AS MATERIALIZED (
 _BY_ONE = f"""{_SEEN}
 SELECT system, '' AS interface, subject, since, since + {_DAY} AS until, sum(times)::bigint AS calls
 FROM seen GROUP BY system, subject, since HAVING sum(times) >= $7
-ORDER BY since LIMIT {MOST}"""  # noqa: S608  # constants of this file
+ORDER BY since LIMIT {MOST} + 1"""  # noqa: S608  # constants of this file
 _BY_MANY = f"""{_SEEN}
 SELECT '' AS system, '' AS interface, subject, since, since + {_DAY} AS until, count(DISTINCT system) AS systems,
        count(DISTINCT department) AS departments, sum(times)::bigint AS calls
 FROM seen GROUP BY subject, since HAVING count(DISTINCT system) >= $7 AND count(DISTINCT department) >= $8
-ORDER BY since LIMIT {MOST}"""  # noqa: S608  # constants of this file
+ORDER BY since LIMIT {MOST} + 1"""  # noqa: S608  # constants of this file
 
 
 def query_of(rule: Rule) -> tuple[str, tuple[Any, ...]]:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from audit_service.anomalies.model import MOST_CALLS, Alert, Unusual
-from audit_service.anomalies.queries import IN_TIME, MOST, is_miss, query_of, slot
+from audit_service.anomalies.queries import IN_TIME, is_miss, query_of, slot
 from audit_service.anomalies.rules import ButNot, Rule
 from audit_service.summary import COLUMNS, Summary
 
@@ -63,14 +63,14 @@ async def limit_time(tx: Any, most: timedelta) -> None:
 
 
 async def unusual(tx: Any, rule: Rule, start: int, end: int, horizon: datetime) -> list[Unusual]:
-    """What breaks a rule now that rows from index `start` up to `end` are there; MOST at the most."""
+    """What breaks a rule now that rows from index `start` up to `end` are there; MOST + 1 at the most."""
     query, arguments = query_of(rule)
     but_not = rule.but_not
     rows = await tx.fetch(
         query, start, end, horizon, but_not.systems, but_not.interfaces, but_not.departments, *arguments
     )
     kind = str(rule.__struct_config__.tag)
-    return [_unusual(rule.id, kind, dict(row)) for row in rows[:MOST]]
+    return [_unusual(rule.id, kind, dict(row)) for row in rows]
 
 
 def _unusual(rule: str, kind: str, row: dict[str, Any]) -> Unusual:
@@ -177,11 +177,11 @@ async def some(
     connection: Any, department: str, *, state: str, rule: str, finding: str, before: tuple[datetime, str] | None,
     limit: int,
 ) -> list[Alert]:  # fmt: skip
-    """Newest first; department "" for all, `before` the (raised_at, id) of the last one seen."""
+    """Newest first; department "" for all, else those that concern it; `before`: (raised_at, id) of the last seen."""
     at, last = before or (None, None)
     rows = await connection.fetch(
         f"""SELECT {_ALERT} FROM audit.alert
-            WHERE ($1 = '' OR departments @> ARRAY[$1] OR providers @> ARRAY[$1])
+            WHERE ($1 = '' OR (system <> '' AND (departments @> ARRAY[$1] OR providers @> ARRAY[$1])))
               AND ($2 = '' OR state = $2) AND ($3 = '' OR rule = $3) AND ($4 = '' OR finding = $4)
               AND ($5::timestamptz IS NULL OR (raised_at, id) < ($5, $6::uuid))
             ORDER BY raised_at DESC, id DESC LIMIT $7""",  # noqa: S608  # constants

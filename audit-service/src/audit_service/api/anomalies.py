@@ -36,7 +36,7 @@ def router(alerts: Alerts, door: Door) -> APIRouter:
 
     @routes.get("")
     async def some(query: Annotated[AlertsQuery, Query()], token: AccessToken = any_token) -> Response:
-        """An auditor sees all; a department those about calls in which it took part."""
+        """An auditor sees all; a department those about calls of one system in which it took part."""
         return _answer(await alerts.some(token, **query.model_dump()))
 
     @routes.get("/rules")

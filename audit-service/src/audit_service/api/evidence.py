@@ -4,11 +4,12 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
-from audit_service.api.search import Key, Moment
+from audit_service.api.search import Key, Moment, asked_to_wait
 from audit_service.evidence.packages import About, Evidence
+from runtime.errors import Refusal
 from wire.tokens import AccessToken, Door
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -19,7 +20,10 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class EvidenceQuery(BaseModel):
-    """Exactly one of call, case and grant; since and before narrow a case or a grant."""
+    """Exactly one of call, case and grant; since, before and department narrow a case or a grant.
+
+    department  only calls in which it took part; auditors alone ask for another than their own
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,20 +32,21 @@ class EvidenceQuery(BaseModel):
     grant: Key = ""
     since: Moment = None
     before: Moment = None
+    department: Key = ""
 
     @model_validator(mode="after")
     def _one(self) -> "EvidenceQuery":
         if len([one for one in (self.call, self.case, self.grant) if one]) != 1:
             raise ValueError("exactly one of call, case and grant")
-        if self.call and (self.since or self.before):
-            raise ValueError("since and before go with case or grant")
+        if self.call and (self.since or self.before or self.department):
+            raise ValueError("since, before and department go with case or grant")
         return self
 
     def about(self) -> About:
         if self.call is not None:
             return About("call", str(self.call))
         kind: Literal["case", "grant"] = "case" if self.case else "grant"
-        return About(kind, self.case or self.grant, self.since, self.before)
+        return About(kind, self.case or self.grant, self.since, self.before, self.department)
 
 
 def router(evidence: Evidence, door: Door) -> APIRouter:
@@ -50,13 +55,19 @@ def router(evidence: Evidence, door: Door) -> APIRouter:
 
     @routes.get("/evidence", responses=_ANSWERS)
     async def package(
-        query: Annotated[EvidenceQuery, Query()], token: Annotated[AccessToken, Depends(door.needing())]
+        request: Request,
+        query: Annotated[EvidenceQuery, Query()],
+        token: Annotated[AccessToken, Depends(door.needing())],
     ) -> Response:
         """Records, receipts, checkpoints, the decision and a verifier, for those who took part and for auditors.
 
-        `Tongdao-Record` names the log's own record of it, which has the SHA-256 of the package.
+        `Tongdao-Record` names the log's own record of it, which has the SHA-256 of the package. One at a time for each
+        department, and for each auditor; a second one at once is answered 429.
         """
-        made = await evidence.package(query.about(), token)
+        try:
+            made = await evidence.package(query.about(), token)
+        except Refusal as refusal:
+            return asked_to_wait(request, refusal)
         if made is None:
             accepted = msgspec.json.encode({"state": "accepted"})
             return Response(accepted, 202, {**NO_STORE, "Retry-After": "1"}, "application/json")

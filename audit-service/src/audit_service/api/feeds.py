@@ -1,6 +1,6 @@
 """Feeds over HTTP: a department pulls its own usage, or has it sent (景德镇 16)."""
 
-from datetime import date
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -9,9 +9,12 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
 
+from audit_service.api.search import Day
 from audit_service.feeds.flows import Feeds, Wish
 from audit_service.feeds.model import Delivery, Side, Subscription
+from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
+from wire import codes, scopes
 from wire.tokens import AccessToken, Door
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -42,7 +45,7 @@ class UsageQuery(Strict):
 
 
 class DigestQuery(Strict):
-    day: date
+    day: Day
 
 
 class DeadLetterQuery(Strict):
@@ -68,7 +71,10 @@ class SubscribeBody(WishBody):
 
 
 def router(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
-    """Everything is the caller's own department's. key: from which signing keys are derived, as the sender does"""
+    """Everything is the caller's own department's; its officer or head decides where it is sent, and gets the key.
+
+    key  from which signing keys are derived, as the sender does
+    """
     routes = APIRouter(tags=["feeds"])
     routes.include_router(_pulling(feeds, door))
     routes.include_router(_subscriptions(feeds, key, door))
@@ -96,9 +102,10 @@ def _pulling(feeds: Feeds, door: Door) -> APIRouter:
 def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/subscriptions")
     any_token = Depends(door.needing())
+    office = Depends(_office(door))
 
     @routes.post("")
-    async def subscribe(body: SubscribeBody, token: AccessToken = any_token) -> Response:
+    async def subscribe(body: SubscribeBody, token: AccessToken = office) -> Response:
         made = await feeds.subscribe(token, body.wish(), from_beginning=body.start == "beginning")
         return _answer(_with_key(made, key), 201)
 
@@ -111,19 +118,19 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
         return _answer(_shown(await feeds.one(token, str(subscription))))
 
     @routes.put("/{subscription}")
-    async def change(subscription: UUID, body: WishBody, token: AccessToken = any_token) -> Response:
+    async def change(subscription: UUID, body: WishBody, token: AccessToken = office) -> Response:
         return _answer(_with_key(await feeds.change(token, str(subscription), body.wish()), key))
 
     @routes.post("/{subscription}/pause")
-    async def pause(subscription: UUID, token: AccessToken = any_token) -> Response:
+    async def pause(subscription: UUID, token: AccessToken = office) -> Response:
         return _answer(_shown(await feeds.switch(token, str(subscription), active=False)))
 
     @routes.post("/{subscription}/resume")
-    async def resume(subscription: UUID, token: AccessToken = any_token) -> Response:
+    async def resume(subscription: UUID, token: AccessToken = office) -> Response:
         return _answer(_shown(await feeds.switch(token, str(subscription), active=True)))
 
     @routes.delete("/{subscription}")
-    async def remove(subscription: UUID, token: AccessToken = any_token) -> Response:
+    async def remove(subscription: UUID, token: AccessToken = office) -> Response:
         await feeds.remove(token, str(subscription))
         return Response(status_code=204, headers=NO_STORE)
 
@@ -133,6 +140,7 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
 def _dead_letters(feeds: Feeds, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/subscriptions/{subscription}/dead-letters")
     any_token = Depends(door.needing())
+    office = Depends(_office(door))
 
     @routes.get("")
     async def some(
@@ -143,10 +151,22 @@ def _dead_letters(feeds: Feeds, door: Door) -> APIRouter:
         return _answer({"items": [_letter(one) for one in found], "next": last})
 
     @routes.post("/{n}/retry")
-    async def retry(subscription: UUID, n: Number, token: AccessToken = any_token) -> Response:
+    async def retry(subscription: UUID, n: Number, token: AccessToken = office) -> Response:
         return _answer(_letter(await feeds.retry(token, str(subscription), n)), 202)
 
     return routes
+
+
+def _office(door: Door) -> Callable[[AccessToken], Awaitable[AccessToken]]:
+    """A dependency for what only an officer or the head of a department may do: a vendor's system has a token of the
+    department too, and must not have its usage sent elsewhere."""
+
+    async def token_of(token: Annotated[AccessToken, Depends(door.needing())]) -> AccessToken:
+        if not token.scopes & {scopes.OFFICER, scopes.HEAD}:
+            raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.OFFICER} or {scopes.HEAD}", scope=scopes.OFFICER)
+        return token
+
+    return token_of
 
 
 def _shown(one: Subscription) -> dict[str, Any]:

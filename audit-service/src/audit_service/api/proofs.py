@@ -16,7 +16,7 @@ from audit_service import store
 from runtime.errors import INVALID_REQUEST, Refusal
 from tlog.hashes import HASH_BYTES, SUITES
 from tlog.proofs import ProofError
-from tlog.tiles import TILE_WIDTH, Tile, parse_tile
+from tlog.tiles import Tile, parse_tile, tile_width
 from tlog.tree import consistency_proof, consistency_tiles, inclusion_proof, inclusion_tiles
 from wire import codes
 
@@ -87,8 +87,12 @@ def _add(routes: APIRouter, database: store.Database, prefix: str, which: Which)
 
     @routes.get(prefix + "/tile/{path:path}")
     async def tile(path: str, shard: Annotated[store.Shard, Depends(which)]) -> Response:
-        """A tile of hashes, `LEVEL/N` or `LEVEL/N.p/WIDTH` (C2SP tlog-tiles). What has been served never changes."""
-        return Response(await _hashes(database, shard, path), headers=_FOR_EVER, media_type=_BYTES)
+        """A tile of hashes, `LEVEL/N` or `LEVEL/N.p/WIDTH` (C2SP tlog-tiles).
+
+        Below /log/N what was served never changes; the address without a number goes over to the next shard.
+        """
+        hashes = await _hashes(database, shard, path)
+        return Response(hashes, headers=_FOR_EVER if prefix else _NOW, media_type=_BYTES)
 
     @routes.get(f"{prefix}/proof/consistency")
     async def consistency(
@@ -145,8 +149,9 @@ async def _hashes(database: store.Database, shard: store.Shard, path: str) -> by
         wanted: Tile = parse_tile(path)
     except ProofError as error:
         raise Refusal(codes.NOT_FOUND, str(error)) from None
-    if wanted.n >= 1 << 56 or wanted.width > TILE_WIDTH:
-        raise Refusal(codes.NOT_FOUND, "beyond the end of the log")
+    size, _ = await _checkpoint(database, shard)
+    if tile_width(wanted.level, wanted.n, size) < wanted.width:
+        raise Refusal(codes.NOT_FOUND, "beyond what has been signed")
     found = await _tiles(database, shard, [(wanted.level, wanted.n)])
     hashes = found.get((wanted.level, wanted.n), b"")[: wanted.width * HASH_BYTES]
     if len(hashes) < wanted.width * HASH_BYTES:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,10 +15,12 @@ from audit_service.search.exporting import Exporter
 from audit_service.search.figures import By, Days, figures
 from audit_service.search.finder import Finder, seen_by, shown
 from audit_service.search.looking import LookUps
+from audit_service.search.turns import RETRY_S
 from audit_service.search.writing import MEDIA_TYPES, Format
 from audit_service.summary import LONGEST_KEY, Filter, Kind
+from runtime import problems
 from runtime.errors import INVALID_REQUEST, Refusal
-from wire import codes, scopes
+from wire import codes
 from wire.tokens import AccessToken, Door
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -49,7 +51,7 @@ Moment = Annotated[datetime | None, BeforeValidator(moment)]
 
 
 class Question(BaseModel):
-    """What to look for; all that is given has to hold.
+    """What to look for; all that is given has to hold. Persons are looked for in `/subjects/search` alone.
 
     outcome  `ok`, `refused`, a code, or a status      since, before  a day of China or a moment; `before` is excluded
     """
@@ -65,22 +67,18 @@ class Question(BaseModel):
     case: Key = ""
     trace: Key = ""
     call: UUID | None = None
-    subject: Key = ""
     event: Key = ""
     kind: Kind | Literal[""] = ""
     outcome: Key = ""
     since: Moment = None
     before: Moment = None
 
-    def filter(self, token: AccessToken) -> Filter:
-        """As far as the token goes. Raises Refusal(SCOPE_MISSING)."""
-        if self.subject and scopes.AUDIT_SUBJECT not in token.scopes:
-            raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.AUDIT_SUBJECT}", scope=scopes.AUDIT_SUBJECT)
+    def filter(self) -> Filter:
         return Filter(
             department=self.department, system=self.system, provider=self.provider, interface=self.interface,
             version=self.version, grant_id=self.grant, case_no=self.case, trace=self.trace,
-            call_id=str(self.call) if self.call else "", subject=self.subject, event=self.event, kind=self.kind,
-            outcome=self.outcome, since=self.since, before=self.before,
+            call_id=str(self.call) if self.call else "", event=self.event, kind=self.kind, outcome=self.outcome,
+            since=self.since, before=self.before,
         )  # fmt: skip
 
 
@@ -127,18 +125,26 @@ def router(database: store.Database, finder: Finder, exporter: Exporter, look_up
 
         Calls still open (an intent without an outcome) are not in it: `/records/{call}` has them. `next` is the cursor
         of the next page, "" after the last; a page may be short before that, where the archive had to be searched.
+        `since` and `before` choose days by what is known of each; within a day that is still in the database there is
+        no index on the time: a search by time alone reads that day. Add a department, an interface or a case.
         """
-        asked = wanted.filter(token)
+        asked = wanted.filter()
         page = await finder.page(asked, wanted.cursor, wanted.limit, token)
         await look_ups.record("record.searched", token, asked, {"rows": str(len(page.rows)), "format": "json"})
         told = msgspec.json.encode({"records": shown(page.rows, token), "next": page.next})
         return Response(told, headers=NO_STORE, media_type="application/json")
 
     @routes.get("/export")
-    async def export(wanted: Annotated[Download, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
+    async def export(
+        request: Request, wanted: Annotated[Download, Query()], token: Annotated[AccessToken, Depends(seen)]
+    ) -> Response:
         """All that a search finds as a file (CSV, Excel, JSON Lines), at most 100,000 rows, 50,000 in a workbook; more
-        are refused. A cell that a spreadsheet would run begins with an apostrophe."""
-        made = await exporter.export(wanted.filter(token), wanted.format, token)
+        are refused. A cell that a spreadsheet would run begins with an apostrophe. One at a time for
+        each department, and for each auditor; a second one at once is answered 429."""
+        try:
+            made = await exporter.export(wanted.filter(), wanted.format, token)
+        except Refusal as refusal:
+            return asked_to_wait(request, refusal)
         headers = {
             **NO_STORE,
             "Content-Disposition": f'attachment; filename="records.{wanted.format}"',
@@ -149,14 +155,27 @@ def router(database: store.Database, finder: Finder, exporter: Exporter, look_up
 
     @routes.get("/figures")
     async def daily(wanted: Annotated[Period, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
-        """Calls, refusals, bytes, fields, mean and longest time. A day is the UTC day on which calls were sequenced."""
+        """Calls, refusals, bytes, fields, mean and longest time. A day is the UTC day on which calls were sequenced.
+        That an auditor looked is on record."""
         days = Days(wanted.first, wanted.last)
         if not 0 <= (days.last - days.first).days < LONGEST_DAYS:
             raise Refusal(INVALID_REQUEST, f"from <= to, at most {LONGEST_DAYS} days")
         party = seen_by(token, Filter()).party
         async with store.answering("figures"):
             groups = await figures(database.reader, days, wanted.by, party)
+        if not party:  # the sums of others
+            facts = {"by": wanted.by, "from": str(days.first), "to": str(days.last)}
+            await look_ups.note("figures.read", token, facts)
         told = {"from": days.first, "to": days.last, "by": wanted.by, "groups": groups}
         return Response(msgspec.json.encode(told), headers=NO_STORE, media_type="application/json")
 
     return routes
+
+
+def asked_to_wait(request: Request, refusal: Refusal) -> Response:
+    """The answer to who has a file under way, with when to ask again; raises every other refusal again."""
+    if refusal.code is not codes.ONE_FILE_AT_A_TIME:
+        raise refusal
+    answer = problems.answer(request, refusal.code, refusal.detail, refusal.facts)
+    answer.headers["Retry-After"] = str(RETRY_S)
+    return answer

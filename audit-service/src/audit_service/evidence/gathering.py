@@ -52,7 +52,8 @@ async def gather(database: log_store.Database, cold: Cold, calls: Sequence[str])
         found |= {one.index: one for one in leaves}
         disposed |= {segment} if len(leaves) < len(wanted) else set()
         if sum(len(one.leaf) for one in found.values()) > MOST_BYTES:
-            raise Refusal(codes.EVIDENCE_TOO_MUCH, limit=MOST_BYTES, unit="bytes")
+            told = "narrow it with since, before or department"
+            raise Refusal(codes.EVIDENCE_TOO_MUCH, told, limit=MOST_BYTES, unit="bytes")
     kept: dict[str, list[Kept]] = defaultdict(list)
     for place in places:
         if place.leaf_index in found:

@@ -23,7 +23,9 @@ from audit_service.evidence.readme import Deleted, Facts, file_name, readme
 from audit_service.records import Records, Witnessed, may_see, nobody
 from audit_service.search import rows
 from audit_service.search.finder import Finder
+from audit_service.search.looking import one_line
 from audit_service.search.rows import Stretch
+from audit_service.search.turns import Turns
 from audit_service.summary import Filter, Summary
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
@@ -34,23 +36,30 @@ from wire.audit import Event
 from wire.tokens import AccessToken
 
 MOST_CALLS, MOST_EVENTS = 1000, 500
+MOST_COUNTED = 10_000
+"""Refused calls without room are counted so far; anybody can make more of them."""
+PAGE_ROWS = 500
 AT_ONCE = 2
 """Packages in the making: each is put together in memory."""
-KINDS = ("outcome", "denied")
 NOUNS = ("grant.", "case.")
 """Events that tell how a grant came about. Who looked at what is told to nobody."""
 
 
 class About(NamedTuple):
-    """What a package is asked for; since and before narrow a case or a grant."""
+    """What a package is asked for; since, before and department (one that took part) narrow a case or a grant."""
 
     kind: Literal["call", "case", "grant"]
     value: str
     since: datetime | None = None
     before: datetime | None = None
+    department: str = ""
+
+    def party(self, token: AccessToken) -> str:
+        """Only calls in which this department took part, "" for all."""
+        return self.department if scopes.AUDIT_READ in token.scopes else token.department
 
     def told(self, party: str) -> dict[str, str]:
-        """For manifest and record. `party`: only calls in which this department took part, "" for all."""
+        """For the manifest and, as one line, for the record."""
         bounds = {"since": self.since, "before": self.before}
         texts = {name: moment(at) for name, at in bounds.items() if at is not None}
         return {self.kind: self.value, **texts, **({"party": party} if party else {})}
@@ -65,12 +74,14 @@ class Package(NamedTuple):
 
 
 class Looked(NamedTuple):
-    """Calls of a package, the grants they stood on, segments that may have held more, how far the log was searched."""
+    """Calls of a package, the grants they stood on, segments that may have held more, how far the log was searched,
+    how many refused calls had no room."""
 
     calls: list[str]
     dossiers: list[Dossier]
     deleted: set[str]
     complete_to: int
+    left_out: str = "0"
 
 
 class Parts(NamedTuple):
@@ -91,19 +102,19 @@ class Evidence:
     def __init__(self, parts: Parts, clock: Clock | None = None) -> None:
         self._parts = parts
         self._clock = clock or SystemClock()
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
 
     async def package(self, about: About, token: AccessToken) -> Package | None:
         """The package, None while something of it is not covered by a checkpoint.
 
-        Raises Refusal: NOT_FOUND, NOT_YOURS, EVIDENCE_TOO_MUCH, DOSSIER_AWAY, DISPOSED, ARCHIVE_AWAY,
-        AUDIT_UNAVAILABLE.
+        Raises Refusal: NOT_FOUND, NOT_YOURS, EVIDENCE_TOO_MUCH, ONE_FILE_AT_A_TIME, DOSSIER_AWAY, DISPOSED,
+        ARCHIVE_AWAY, AUDIT_UNAVAILABLE.
         """
-        async with self._turns:
+        async with self._turns.of(token):
             return await self._package(about, token)
 
     async def _package(self, about: About, token: AccessToken) -> Package | None:
-        party = "" if scopes.AUDIT_READ in token.scopes else token.department
+        told = about.told(about.party(token))
         looked = await (self._call(about, token) if about.kind == "call" else self._many(about, token))
         if looked is None:
             return None
@@ -115,10 +126,10 @@ class Evidence:
         if proven is None:
             return None
         await gathering.add_newest(self._parts.database, self._parts.witnessed, proven)
-        made = await asyncio.to_thread(_put_together, about.told(party), looked, deletions, proven, self._clock.now())
+        made = await asyncio.to_thread(_put_together, told, looked, deletions, proven, self._clock.now())
         digest = hashlib.sha256(made.content).hexdigest()
         facts = {"calls": str(len(looked.calls)), "records": str(len(proven.leaves)), "package": digest}
-        record = await self._record("evidence.made", token, {**about.told(party), **facts})
+        record = await self._record("evidence.made", token, {"about": one_line(told), **facts})
         return made._replace(record=record)
 
     # --- what is asked for, and who may have it
@@ -134,15 +145,15 @@ class Evidence:
 
     async def _many(self, about: About, token: AccessToken) -> Looked:
         everything = scopes.AUDIT_READ in token.scopes
-        if not (everything or token.department):
+        if not (everything or (token.department and about.department in ("", token.department))):
             raise await self._refused(about, token)
         wanted = Filter(
-            party="" if everything else token.department, since=about.since, before=about.before,
+            party=about.party(token), since=about.since, before=about.before,
             case_no=about.value if about.kind == "case" else "", grant_id=about.value if about.kind == "grant" else "",
         )  # fmt: skip
         async with log_store.answering("evidence"):
             complete_to = await rows.indexed(self._parts.database.reader)
-        found = await self._rows(wanted)
+        found, left_out = await self._rows(wanted)
         grants = {row.grant_id for row in found} - {""} | ({about.value} if about.kind == "grant" else set())
         dossiers = await self._parts.dossiers.of(grants)
         is_party = any(token.department in one.parties for one in dossiers) and about.kind == "grant"
@@ -151,16 +162,20 @@ class Evidence:
         deleted = await self._may_have_held(wanted)
         if not (found or deleted or any(one.parties for one in dossiers)):
             raise Refusal(codes.NOT_FOUND, f"no call of {about.kind} {about.value}")
-        return Looked(list(dict.fromkeys(row.call_id for row in found)), dossiers, deleted, complete_to)
+        return Looked(list(dict.fromkeys(row.call_id for row in found)), dossiers, deleted, complete_to, left_out)
 
-    async def _rows(self, wanted: Filter) -> list[Summary]:
-        found: list[Summary] = []
-        for kind in KINDS:
-            one_kind = msgspec.structs.replace(wanted, kind=kind)
-            found += await self._parts.finder.after(one_kind, -1, MOST_CALLS + 1 - len(found))
-            if len(found) > MOST_CALLS:
-                raise Refusal(codes.EVIDENCE_TOO_MUCH, f"more than {MOST_CALLS} calls", limit=MOST_CALLS)
-        return sorted(found, key=lambda row: row.leaf_index)
+    async def _rows(self, wanted: Filter) -> tuple[list[Summary], str]:
+        """All calls that were let through; those that were refused as far as there is room, and how many had none:
+        anybody can make them, with any case number."""
+        finder = self._parts.finder
+        found = await finder.after(msgspec.structs.replace(wanted, kind="outcome"), -1, MOST_CALLS + 1)
+        if len(found) > MOST_CALLS:
+            raise _too_many(f"more than {MOST_CALLS} calls", MOST_CALLS)
+        room = MOST_CALLS - len(found)
+        denied = await finder.after(msgspec.structs.replace(wanted, kind="denied"), -1, room + MOST_COUNTED + 1)
+        without = len(denied[room:])
+        left_out = f"more than {MOST_COUNTED}" if without > MOST_COUNTED else str(without)
+        return sorted(found + denied[:room], key=lambda row: row.leaf_index), left_out
 
     async def _events(self, dossiers: Sequence[Dossier]) -> list[str]:
         """The log's own records of how grants came about."""
@@ -168,11 +183,21 @@ class Evidence:
         wanted += [Filter(kind="event", case_no=case) for one in dossiers for case in one.cases]
         found: list[str] = []
         for one in wanted:
-            some = await self._parts.finder.after(one, -1, MOST_EVENTS + 1)
-            found += [row.call_id for row in some if row.event.startswith(NOUNS)]
-            if len(some) > MOST_EVENTS:
-                raise Refusal(codes.EVIDENCE_TOO_MUCH, f"more than {MOST_EVENTS} events", limit=MOST_EVENTS)
+            found += await self._events_of(one)
         return list(dict.fromkeys(found))
+
+    async def _events_of(self, wanted: Filter) -> list[str]:
+        """Of all events with that grant or case those that belong into a package; others do not count."""
+        found: list[str] = []
+        last = -1
+        while True:
+            page = await self._parts.finder.after(wanted, last, PAGE_ROWS)
+            found += [row.call_id for row in page if row.event.startswith(NOUNS)]
+            if len(found) > MOST_EVENTS:
+                raise _too_many(f"more than {MOST_EVENTS} events", MOST_EVENTS)
+            if len(page) < PAGE_ROWS:
+                return found
+            last = page[-1].leaf_index
 
     # --- what is no longer there
     async def _may_have_held(self, wanted: Filter) -> set[str]:
@@ -201,7 +226,7 @@ class Evidence:
 
     # --- on record
     async def _refused(self, about: About, token: AccessToken) -> Refusal:
-        await self._record("evidence.refused", token, about.told(""))
+        await self._record("evidence.refused", token, {"about": one_line(about.told(about.department))})
         return Refusal(codes.NOT_YOURS)
 
     async def _record(self, event: str, token: AccessToken, facts: dict[str, str]) -> str:
@@ -211,6 +236,11 @@ class Evidence:
         )
         await self._parts.writer.write([told])
         return told.id
+
+
+def _too_many(what: str, limit: int) -> Refusal:
+    """The refusal, which says how to ask for less."""
+    return Refusal(codes.EVIDENCE_TOO_MUCH, f"{what}; narrow it with since, before or department", limit=limit)
 
 
 def _put_together(
@@ -231,7 +261,7 @@ def _put_together(
         calls=len(looked.calls), records=len(proven.leaves), complete_to=looked.complete_to,
         has_decision=bool(known), deleted=deletions, apart=sum(name.startswith("apart/") for name in files),
         grants_direct=[one.grant for one in known if not one.cases],
-        grants_unknown=[one.grant for one in looked.dossiers if "unknown" in one.told],
+        grants_unknown=[one.grant for one in looked.dossiers if "unknown" in one.told], left_out=looked.left_out,
     )  # fmt: skip
     files["README.txt"] = readme(facts)
-    return Package(file_name(at), packing.packed(files, about, looked.complete_to, at))
+    return Package(file_name(at), packing.packed(files, about, looked.complete_to, at, looked.left_out))

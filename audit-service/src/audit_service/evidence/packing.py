@@ -25,11 +25,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     made_at   RFC 3339, UTC, whole seconds      complete_to  how many leaves of the log had been looked through
     about     what was asked for: `call`, `case` or `grant`, and `since`, `before` and `party` where they narrow it
-    files     name -> hex SHA-256
+    files     name -> hex SHA-256              denied_left_out  how many refused calls had no room, "0" for none
     """
 
     about: Mapping[str, str]
     complete_to: int
+    denied_left_out: str
     files: Mapping[str, str]
     made_at: str
 
@@ -39,10 +40,14 @@ def moment(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def packed(files: Mapping[str, bytes], about: Mapping[str, str], complete_to: int, at: datetime) -> bytes:
+def packed(
+    files: Mapping[str, bytes], about: Mapping[str, str], complete_to: int, at: datetime, denied_left_out: str = "0"
+) -> bytes:
     """The package. The same content made at the same second is the same bytes."""
     digests = {name: hashlib.sha256(files[name]).hexdigest() for name in sorted(files)}
-    manifest = Manifest(about=about, complete_to=complete_to, files=digests, made_at=moment(at))
+    manifest = Manifest(
+        about=about, complete_to=complete_to, denied_left_out=denied_left_out, files=digests, made_at=moment(at)
+    )
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     target = io.BytesIO()
     stamp = at.astimezone(UTC).timetuple()[:6]

@@ -23,6 +23,15 @@ in the log, and receipts/ has the entries that tell of it.
 
 """
 
+_LEFT_OUT = """
+
+未收入的被拒调用 / REFUSED CALLS LEFT OUT
+
+另有{many_zh}次被拒绝的调用因篇幅所限未收入；已完成的调用全部收入。按 since、before 或 department 缩小范围即可取得。
+{many_en} refused calls had no room here; every call that was let through is here. To get them, narrow the question with
+since, before or department.
+"""
+
 
 class Deleted(NamedTuple):
     """A segment of the log that was lawfully deleted; `leaf` is where the log tells of it, None if not known."""
@@ -37,6 +46,7 @@ class Facts(NamedTuple):
 
     grants_direct   grants that were given directly, without an application
     grants_unknown  grants of which the catalog knows nothing
+    left_out        how many refused calls had no room, "0" for none
     apart           receipts that are checked one by one
     """
 
@@ -51,6 +61,7 @@ class Facts(NamedTuple):
     deleted: Sequence[Deleted]
     apart: int
     has_decision: bool
+    left_out: str
 
 
 def file_name(at: datetime) -> str:
@@ -66,7 +77,7 @@ def readme(facts: Facts) -> bytes:
         about_en=", ".join(f"{name} {value}" for name, value in facts.about.items()),
         made_at=moment(facts.at), logs=", ".join(facts.logs), calls=facts.calls, records=facts.records,
         complete_to=facts.complete_to, more_files=_more_files(facts), file_name=file_name(facts.at),
-        sections=_grants(facts) + _deleted(facts.deleted),
+        sections=_left_out(facts.left_out) + _grants(facts) + _deleted(facts.deleted),
     )  # fmt: skip
     return text.rstrip("\n").encode() + b"\n"
 
@@ -75,6 +86,10 @@ def _more_files(facts: Facts) -> str:
     many = facts.apart
     apart = f"apart/             须单独核验的回执 {many} 份 / {many} receipts that are checked one by one\n"
     return (_DECISION if facts.has_decision else "") + (apart if many else "")
+
+
+def _left_out(many: str) -> str:
+    return "" if many == "0" else _LEFT_OUT.format(many_zh=many.replace("more than", "超过"), many_en=many)
 
 
 def _grants(facts: Facts) -> str:

@@ -12,7 +12,7 @@ import structlog
 
 from audit_service import store as log_store
 from audit_service.feeds import store
-from audit_service.feeds.model import BATCH, Delivery, Subscription, event_of, usage_body, wanted_of
+from audit_service.feeds.model import BATCH, Delivery, Subscription, event_of, failure_told, usage_body, wanted_of
 from audit_service.feeds.reading import calls_after, calls_between
 from audit_service.search.finder import Finder
 from audit_service.writer import Writer
@@ -26,6 +26,10 @@ from wire.audit import Event
 
 log = structlog.get_logger()
 MOST_AT_ONCE = 64
+MOST_OF_ONE = 4
+"""Subscriptions of one department under way at the same time."""
+MOST_IN_TURN = 10
+"""Messages to one subscription before others have their turn."""
 LEASE = timedelta(seconds=60)
 SENDER = "usage-feed"
 
@@ -49,7 +53,7 @@ class Sender:
         """See for whom something waits; returns before it is sent."""
         free = MOST_AT_ONCE - len(self._serving)
         if free:
-            found = await store.due(self._database.clerk, self._clock.now(), list(self._serving), free)
+            found = await store.due(self._database.clerk, self._clock.now(), list(self._serving), MOST_OF_ONE, free)
             for one in found:
                 self._serving[one] = asyncio.create_task(self._serve(one), name=f"subscription {one}")
 
@@ -64,10 +68,11 @@ class Sender:
         await self.idle()
 
     async def _serve(self, subscription_id: str) -> None:
-        """Send what waits for one subscription, one after another, until nothing does or one fails."""
+        """Send what waits for one subscription, in order, until nothing does, one fails, or its turn is over."""
         try:
-            while await self._send_next(subscription_id):
-                pass
+            for _ in range(MOST_IN_TURN):
+                if not await self._send_next(subscription_id):
+                    break
         except Exception:
             log.exception("subscription.failed", subscription=subscription_id)
         finally:
@@ -110,7 +115,10 @@ class Sender:
         body = delivery.body or await self._records(one, delivery)
         signed = signature(self._key.derived(one.purpose), int(at.timestamp()), body)
         lines = [(b"tongdao-delivery", delivery.id.encode()), (b"tongdao-signature", signed.encode())]
-        return await failure_of_post(self._egress, one.url, one.networks, lines, body, TIMEOUT_S)
+        failure = await failure_of_post(self._egress, one.url, one.networks, lines, body, TIMEOUT_S)
+        if failure:
+            log.info("usage.not_taken", subscription=one.id, delivery=delivery.n, why=failure)
+        return failure_told(failure)
 
     async def _records(self, one: Subscription, delivery: Delivery) -> bytes:
         wanted = wanted_of(one.department, delivery.side, delivery.interface)
@@ -129,7 +137,7 @@ class Sender:
             if not await store.release(connection, one.id, until, done):
                 return
             if error:
-                await store.failed(connection, delivery.n, attempts, error[:500], later, now)
+                await store.failed(connection, delivery.n, attempts, error, later, now)
             else:
                 await store.sent(connection, delivery.n)
 
@@ -138,5 +146,5 @@ def _dead_letter(one: Subscription, delivery: Delivery, at: datetime, error: str
     log.warning("usage.dead_letter", subscription=one.id, delivery=delivery.n)
     return event_of(
         "usage.dead_letter", at, SENDER, one.department, subscription=one.id, delivery=str(delivery.n),
-        kind=delivery.kind, first=str(delivery.first), last=str(delivery.last), error=error[:200],
+        kind=delivery.kind, first=str(delivery.first), last=str(delivery.last), error=error,
     )  # fmt: skip

@@ -140,6 +140,14 @@ def _body(subscription: str, kind: Kind, rest: Mapping[str, object]) -> bytes:
     return msgspec.json.encode({"subscription": subscription, "kind": kind, **rest})
 
 
+def failure_told(failure: str) -> str:
+    """What a department learns of a failed POST: "not reached", "not allowed", "answered STATUS". More, such as which
+    ports are open or where a name leads, would let it look around in our network."""
+    if not failure or failure.startswith("answered "):
+        return failure
+    return "not reached" if ": " in failure else "not allowed"  # relay.webhook: "kind of fault: detail", or the denial
+
+
 def day_over(now: datetime) -> date:
     """The last day whose figures are due. The log counts by UTC days, which end at 08:00 in China; due half an hour
     later."""

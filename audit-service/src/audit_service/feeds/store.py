@@ -73,18 +73,29 @@ async def lock_department(tx: Any, department: str) -> None:
 
 
 # --- sending --------------------------------------------------------------------------------------------------------
-async def due(connection: Any, now: datetime, but_not: Collection[str], limit: int) -> list[str]:
-    """Subscriptions for which a message waits, or that have not seen all there is; the longest waiting first."""
+async def due(connection: Any, now: datetime, under_way: Collection[str], most_of_one: int, limit: int) -> list[str]:
+    """Subscriptions for which a message waits, or that have not seen all there is; first whose last turn was longest
+    ago. Of one department no more than `most_of_one`, with those that are under way, here or elsewhere."""
     rows = await connection.fetch(
-        """SELECT s.id FROM audit.subscription s
-           WHERE s.active AND s.id <> ALL ($2::uuid[]) AND (s.leased_until IS NULL OR s.leased_until <= $1)
-             AND (EXISTS (SELECT FROM audit.delivery d
-                          WHERE d.subscription = s.id AND d.state = 'waiting' AND d.next_at <= $1)
-                  OR (s.position < (SELECT size - 1 FROM audit.indexed)
-                      AND NOT EXISTS (SELECT FROM audit.delivery d
-                                      WHERE d.subscription = s.id AND d.state = 'waiting' AND d.last > s.position)))
-           ORDER BY s.leased_until NULLS FIRST, s.position LIMIT $3""",
-        now, list(but_not), limit,
+        """WITH busy AS MATERIALIZED (
+               SELECT department, count(*) AS number FROM audit.subscription
+               WHERE id = ANY ($2::uuid[]) OR leased_until > $1 GROUP BY department
+           ), waiting AS (
+               SELECT s.id, s.department, s.served_at, s.position,
+                      row_number() OVER (PARTITION BY s.department
+                                         ORDER BY s.served_at NULLS FIRST, s.position, s.id) AS place
+               FROM audit.subscription s
+               WHERE s.active AND s.id <> ALL ($2::uuid[]) AND (s.leased_until IS NULL OR s.leased_until <= $1)
+                 AND (EXISTS (SELECT FROM audit.delivery d
+                              WHERE d.subscription = s.id AND d.state = 'waiting' AND d.next_at <= $1)
+                      OR (s.position < (SELECT size - 1 FROM audit.indexed)
+                          AND NOT EXISTS (SELECT FROM audit.delivery d WHERE d.subscription = s.id
+                                          AND d.state = 'waiting' AND d.last > s.position)))
+           )
+           SELECT w.id FROM waiting w LEFT JOIN busy b ON b.department = w.department
+           WHERE w.place + coalesce(b.number, 0) <= $3
+           ORDER BY w.served_at NULLS FIRST, w.position, w.id LIMIT $4""",
+        now, list(under_way), most_of_one, limit,
     )  # fmt: skip
     return [str(row["id"]) for row in rows]
 
@@ -92,7 +103,7 @@ async def due(connection: Any, now: datetime, but_not: Collection[str], limit: i
 async def lease(connection: Any, subscription_id: str, now: datetime, until: datetime) -> Subscription | None:
     """The subscription, which nobody else serves before `until`; None if somebody does, or it must not be served."""
     row = await connection.fetchrow(
-        f"""UPDATE audit.subscription SET leased_until = $3
+        f"""UPDATE audit.subscription SET leased_until = $3, served_at = $2
             WHERE id = $1 AND active AND (leased_until IS NULL OR leased_until <= $2) RETURNING {_SUBSCRIPTION}""",  # noqa: S608  # constants
         subscription_id, now, until,
     )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import IO
 
 from audit_service.search.finder import Finder, shown
 from audit_service.search.looking import LookUps
+from audit_service.search.turns import Turns
 from audit_service.search.writing import MOST_ROWS, Format, sheet
 from audit_service.summary import Filter
 from runtime.errors import Refusal
@@ -35,20 +36,26 @@ class Export:
 
 
 class Exporter:
-    """Makes files, two at a time; the others wait."""
+    """Makes files, two at a time and one for each who asks; the others wait."""
 
     def __init__(self, finder: Finder, look_ups: LookUps) -> None:
         self._finder = finder
         self._look_ups = look_ups
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns(AT_ONCE)
 
     async def export(self, wanted: Filter, form: Format, token: AccessToken) -> Export:
-        """The file, on record before anybody has a byte of it. Raises Refusal: EXPORT_TOO_LARGE, and as the finder."""
+        """The file, on record before anybody has a byte of it.
+
+        Raises Refusal: EXPORT_TOO_LARGE, ONE_FILE_AT_A_TIME, and as the finder.
+        """
+        async with self._turns.of(token):
+            return await self._export(wanted, form, token)
+
+    async def _export(self, wanted: Filter, form: Format, token: AccessToken) -> Export:
         await self._expect_few(wanted, form, token)
         file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  # outlives this function
         try:
-            async with self._turns:
-                rows = await self._write(wanted, form, token, file)
+            rows = await self._write(wanted, form, token, file)
             await self._look_ups.record("record.exported", token, wanted, {"rows": str(rows), "format": form})
         except BaseException as error:
             file.close()

@@ -1,4 +1,4 @@
-"""That somebody looked is itself on record: who, for what, how much was shown. Never the pseudonym of a person."""
+"""That somebody looked is itself on record: who, for what, how much was shown. Never somebody's identity number."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.ids import uuid7
 from wire.audit import Event
+from wire.subjects import holds_a_number
 from wire.tokens import AccessToken
 
 
@@ -20,16 +21,23 @@ class LookUps:
         self._clock = clock or SystemClock()
 
     async def record(self, event: str, token: AccessToken, wanted: Filter, facts: Mapping[str, str]) -> None:
-        """Commit the event; raises Refusal(AUDIT_UNAVAILABLE)."""
+        """A look-up with a filter: commit the event; raises Refusal(AUDIT_UNAVAILABLE)."""
+        await self.note(event, token, {"filter": described(wanted), **facts})
+
+    async def note(self, event: str, token: AccessToken, facts: dict[str, str]) -> None:
+        """Commit an event with these facts; raises Refusal(AUDIT_UNAVAILABLE)."""
         at = int(self._clock.now().timestamp() * 1000)
         told = Event(id=str(uuid7(at)), at=at, event=event, actor=token.client, department=token.department,
-                     facts={"filter": described(wanted), **facts})  # fmt: skip
+                     facts=facts)  # fmt: skip
         await self._writer.write([told])
 
 
 def described(wanted: Filter) -> str:
-    """A filter as one line: `name=value&…`. One fact, so that no part of it is taken for a fact of the event."""
-    members = {name: value for name, value in msgspec.to_builtins(wanted).items() if value and name != "party"}
-    if wanted.subject:
-        members["subject"] = "*"
-    return "&".join(f"{name}={value}" for name, value in members.items())
+    """A filter as one line, see `one_line`."""
+    return one_line({name: value for name, value in msgspec.to_builtins(wanted).items() if value and name != "party"})
+
+
+def one_line(asked: Mapping[str, str]) -> str:
+    """What was asked as `name=value&…`: one fact, so that no part of it is taken for a fact of the event. A value that
+    holds somebody's identity number is `*`."""
+    return "&".join(f"{name}={'*' if holds_a_number(value) else value}" for name, value in asked.items())

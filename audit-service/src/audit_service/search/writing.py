@@ -29,8 +29,10 @@ TITLES = {
     "leaf_index": "日志序号",
 }  # fmt: skip
 """Columns of a table, in order, and what people call them."""
-RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫")
 """How a cell begins that some spreadsheet takes for a formula."""
+BLANK = " \u3000\xa0\ufeff\u200b\v\f\x85\u2028\u2029"
+"""What some spreadsheet passes over before that."""
 _CHINA = timezone(timedelta(hours=8))
 _NO_CHARACTERS = str.maketrans({"\ufffe": "\ufffd", "\uffff": "\ufffd"})  # XML has no room for them
 
@@ -78,7 +80,7 @@ class _Csv:
     def __init__(self, into: IO[bytes]) -> None:
         self._text = io.TextIOWrapper(into, "utf-8", newline="", write_through=True)
         self._text.write("\ufeff")
-        self._writer = csv.writer(self._text)
+        self._writer = csv.writer(self._text, quoting=csv.QUOTE_ALL)
         self._writer.writerow(TITLES.values())
 
     def add(self, rows: Iterable[Summary]) -> None:
@@ -89,7 +91,12 @@ class _Csv:
 
 
 def _escaped(cell: str | int) -> str | int:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(RISKY) else cell
+    return f"'{cell}" if isinstance(cell, str) and is_risky(cell) else cell
+
+
+def is_risky(cell: str) -> bool:
+    """Whether some spreadsheet takes the text for a formula."""
+    return cell.lstrip(BLANK).startswith(RISKY)
 
 
 class _Xlsx:
@@ -117,7 +124,7 @@ class _Xlsx:
             if isinstance(cell, int):
                 self._sheet.write_number(self._next, n, cell)
             elif cell:
-                risky = self._quoted if cell.startswith(RISKY) else None
+                risky = self._quoted if is_risky(cell) else None
                 self._sheet.write_string(self._next, n, cell.translate(_NO_CHARACTERS), risky)
         self._next += 1
 

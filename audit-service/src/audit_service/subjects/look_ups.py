@@ -20,7 +20,7 @@ from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.ids import uuid7
 from wire import scopes
 from wire.audit import Event
-from wire.subjects import SubjectKey, normal
+from wire.subjects import SubjectKey, holds_a_number, normal
 from wire.tokens import AccessToken
 
 ROWS = 100
@@ -82,13 +82,16 @@ class LookUps:
 
 
 def _check_texts(question: Question) -> None:
-    """What goes on record for years is text, says something, and does not carry the number into the log."""
+    """What goes on record for years is text, says something, and does not carry a number into the log."""
     number = normal(question.number)
     for name, text in (("reason", question.reason), ("case", question.case)):
         if any(unicodedata.category(character) in _UNREADABLE for character in text):
             raise _wrong(name, "characters that cannot be read")
         if number in normal(text):
             raise _wrong(name, "holds the number; the record is not to keep it")
+    both = f"{question.reason}\n{question.case}"
+    if number in normal(both) or holds_a_number(both):
+        raise _wrong("reason", "holds a number, perhaps together with case; the record is not to keep it")
     if not question.reason.strip():
         raise _wrong("reason", "says nothing")
 

@@ -23,6 +23,7 @@ CREATE TABLE audit.subscription (
     position bigint NOT NULL,
     digest_day date NOT NULL,
     leased_until timestamptz,
+    served_at timestamptz,
     made_by text NOT NULL,
     made_at timestamptz NOT NULL
 );
@@ -62,6 +63,7 @@ CREATE TABLE audit.traffic (
     PRIMARY KEY (slot, key)
 ) WITH (fillfactor = 70);
 CREATE INDEX traffic_system ON audit.traffic (system, slot);
+CREATE INDEX traffic_interface ON audit.traffic (system, interface, slot);
 
 CREATE TABLE audit.judged (
     single smallint PRIMARY KEY DEFAULT 1 CHECK (single = 1),

@@ -8,12 +8,14 @@ hot window the partitions go. Objects are named by their content, so a crash bef
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pyarrow as pa
 import structlog
 
 from audit_service import store
@@ -31,7 +33,9 @@ log = structlog.get_logger()
 GRACE = timedelta(hours=1)
 """How long after midnight (UTC) a day is over."""
 HOT_DAYS, RESTORED_DAYS = 30, 7
-_TROUBLE = (Away, Damaged, Refusal, asyncpg.PostgresError)
+TROUBLE = (Away, Damaged, OSError, pa.ArrowException)
+"""What reading a file may raise."""
+_TROUBLE = (*TROUBLE, Refusal, asyncpg.PostgresError)
 
 
 class Archive:
@@ -63,12 +67,12 @@ class Archive:
                 return
             now = self._clock.now().astimezone(UTC)
             over, cold = _day(now - GRACE), _day(now - self._hot)
+            await self._each(connection, "restore", await sql.to_restore(connection), self._restore)  # somebody waits
             await self._each(connection, "seal", await sql.to_seal(connection, over), self._seal)
             events = dict(await sql.untold(connection))
             await self._each(connection, "tell", events, lambda c, segment: self._tell(c, segment, events[segment]))
             due = await sql.to_retire(connection, cold, now - self._restored)
             await self._each(connection, "retire", due, self._retire)
-            await self._each(connection, "restore", await sql.to_restore(connection), self._restore)
 
     async def _each(
         self, connection: Any, what: str, segments: Iterable[str], work: Callable[[Any, str], Awaitable[None]]
@@ -78,6 +82,7 @@ class Archive:
                 await work(connection, segment)
             except asyncpg.LockNotAvailableError:
                 log.info("archive.postponed", segment=segment, during=what)  # somebody reads; next time
+                return  # readers are held up while a lock is waited for: once a tick, not for every segment
             except _TROUBLE as error:
                 name = "archive.damaged" if isinstance(error, Damaged) else "archive.failed"
                 log.critical(name, segment=segment, during=what, error=f"{type(error).__name__}: {error}", alarm=True)
@@ -110,8 +115,7 @@ class Archive:
 
     async def _put_file(self, connection: Any, segment: str) -> tuple[str, int, bytes]:
         """Name, bytes and SHA-256 of the segment's file, which is in the store now."""
-        with tempfile.TemporaryDirectory(prefix="tongdao-archive-") as folder:
-            path = Path(folder) / "segment"
+        with nameless() as path:
             await self._write(connection, segment, path)
             sha256 = await asyncio.to_thread(parquet.digest_of, path)
             name = manifest.name_of(segment, sha256, "parquet")
@@ -167,7 +171,12 @@ class Archive:
 
     # --- out of the database, and back
     async def _retire(self, connection: Any, segment: str) -> None:
-        await sql.retire(connection, segment, self._clock.now())
+        """Not before the file was found whole once more: a month may lie between."""
+        kept = await sql.archived_one(connection, segment)
+        if kept is None:
+            return
+        await opened(self._objects, segment, kept.object, kept.sha256)
+        await sql.retire(connection, segment)
         log.info("segment.retired", segment=segment)
 
     async def _restore(self, connection: Any, segment: str) -> None:
@@ -176,21 +185,32 @@ class Archive:
             return
         shards = await store.shards(connection)
         pages = (await opened(self._objects, segment, kept.object, kept.sha256)).pages()
+        await sql.reopen(connection, segment)
         async with connection.transaction():
-            await sql.reopen(connection, segment, self._clock.now())
             while page := await asyncio.to_thread(next, pages, None):
                 await prove(connection, shards, page)
                 await sql.put_back(connection, segment, page)
+            await sql.restored(connection, segment)
             await self._write_event("segment.restored", "", {"segment": segment, "count": str(kept.count)})
         log.info("segment.restored", segment=segment, leaves=kept.count)
 
 
 async def opened(objects: Objects, segment: str, name: str, sha256: bytes) -> parquet.Reading:
-    """A segment's file, once all of it was found to be what was stored. Raises Away, Damaged."""
-    with tempfile.NamedTemporaryFile(prefix="tongdao-archive-") as file:
-        if await objects.fetch(name, file) != sha256:
+    """A segment's file, once all of it was found to be what was stored. Raises Away, Damaged; OSError for a full disk,
+    ArrowException for what is no such file."""
+    with nameless() as path:
+        with path.open("wb") as file:
+            fetched = await objects.fetch(name, file)
+        if fetched != sha256:
             raise Damaged(f"{name} is not what was stored")
-        return await asyncio.to_thread(parquet.Reading, Path(file.name), segment)
+        return await asyncio.to_thread(parquet.Reading, path, segment)
+
+
+@contextmanager
+def nameless() -> Iterator[Path]:
+    """Path of an empty file that has no name in any folder: nothing of it is left, whenever the process is killed."""
+    with tempfile.TemporaryFile() as file:
+        yield Path(f"/dev/fd/{file.fileno()}")
 
 
 def _day(moment: datetime) -> str:

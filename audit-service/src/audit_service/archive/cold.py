@@ -8,10 +8,9 @@ from collections.abc import Sequence
 import structlog
 
 from audit_service import store
-from audit_service.archive.archiving import opened
-from audit_service.archive.objects import Away, Objects
+from audit_service.archive.archiving import TROUBLE, opened
+from audit_service.archive.objects import Objects
 from audit_service.archive.parquet import Reading
-from audit_service.archive.proving import Damaged
 from audit_service.archive.store import Archived, archived_one, disposed
 from audit_service.summary import Filter, Summary
 from runtime.errors import Refusal
@@ -20,22 +19,23 @@ from wire import codes
 log = structlog.get_logger()
 _OPEN_S = 900.0
 """So long a file stays open at most: what was disposed of elsewhere is then gone here too."""
-_FETCH_S = 20.0
+_FETCH_S, _LEAST_BYTES_A_S = 20.0, 4 << 20
+_FETCHES = 8
 
 
 class Cold:
     """Leaves and rows of archived segments, by way of a small cache of whole, verified files.
 
-    objects     None where no archive is set up: then it is always away
     most_bytes  of all open files together
     """
 
-    def __init__(self, database: store.Database, objects: Objects | None, most_bytes: int = 1 << 30) -> None:
+    def __init__(self, database: store.Database, objects: Objects, most_bytes: int = 1 << 30) -> None:
         self._database = database
         self._objects = objects
         self._most_bytes = most_bytes
         self._open: OrderedDict[str, tuple[float, Reading]] = OrderedDict()
-        self._lock = asyncio.Lock()
+        self._fetching: dict[str, asyncio.Task[Reading]] = {}
+        self._places = asyncio.Semaphore(_FETCHES)
 
     async def leaves(self, segment: str, indexes: Sequence[int] | range) -> list[store.Kept]:
         """Those of the leaves (index through all shards) that the segment has, by index.
@@ -71,12 +71,23 @@ class Cold:
         kept = await self._where(segment)
         known = self._open.get(segment)
         if known is None:
-            async with self._lock:
-                known = self._open.get(segment) or (time.monotonic(), await self._fetched(kept))
-                self._open[segment] = known
-                self._make_room()
+            return await asyncio.shield(self._fetching.get(segment) or self._begun(kept))
         self._open.move_to_end(segment)
         return known[1]
+
+    def _begun(self, kept: Archived) -> asyncio.Task[Reading]:
+        """One for each file, and it goes on when nobody waits any more: who asks again finds it open."""
+        task = self._fetching[kept.segment] = asyncio.create_task(self._fetched(kept))
+        task.add_done_callback(self._ended)
+        task.set_name(kept.segment)
+        return task
+
+    def _ended(self, task: asyncio.Task[Reading]) -> None:
+        segment = task.get_name()
+        del self._fetching[segment]
+        if not task.cancelled() and task.exception() is None:
+            self._open[segment] = (time.monotonic(), task.result())
+            self._make_room()
 
     async def _where(self, segment: str) -> Archived:
         async with store.answering("archive"):
@@ -90,11 +101,9 @@ class Cold:
 
     async def _fetched(self, kept: Archived) -> Reading:
         try:
-            if self._objects is None:
-                raise Away("no archive is set up")
-            async with asyncio.timeout(_FETCH_S):
+            async with self._places, asyncio.timeout(_FETCH_S + kept.bytes / _LEAST_BYTES_A_S):
                 return await opened(self._objects, kept.segment, kept.object, kept.sha256)
-        except (Away, Damaged, TimeoutError) as error:
+        except TROUBLE as error:
             log.critical("archive.away", segment=kept.segment, error=f"{type(error).__name__}: {error}", alarm=True)
             raise Refusal(codes.ARCHIVE_AWAY, type(error).__name__) from None
 

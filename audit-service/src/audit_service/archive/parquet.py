@@ -106,10 +106,10 @@ class Reading:
 
     def leaves(self, indexes: Sequence[int] | range) -> list[Kept]:
         """Those of the leaves that are here, by index."""
-        wanted = sorted(set(indexes))
+        wanted = indexes if isinstance(indexes, range) and indexes.step == 1 else sorted(set(indexes))
         groups = [g for g, bounds in enumerate(self._bounds) if _is_any_in(wanted, bounds["leaf_index"])]
         found = self._read(groups, _KEPT)
-        kept = found.filter(pc.is_in(found["leaf_index"], pa.array(wanted, pa.int64()))).to_pydict()
+        kept = found.filter(_among(found["leaf_index"], wanted)).to_pydict()
         return [Kept(*row) for row in zip(*(kept[name] for name in _KEPT), strict=True)]
 
     def rows(self, wanted: Filter, *, before: int, after: int, limit: int, newest_first: bool) -> list[Summary]:
@@ -153,6 +153,13 @@ def _bounds(column: Any) -> tuple[Any, Any] | None:
     """Least and most of a column in a group, None where they are not known."""
     statistics = column.statistics
     return (statistics.min, statistics.max) if statistics is not None and statistics.has_min_max else None
+
+
+def _among(column: Any, wanted: Sequence[int]) -> Any:
+    """Which values of a column are wanted; a range may have millions."""
+    if isinstance(wanted, range):
+        return pc.and_(pc.greater_equal(column, wanted.start), pc.less(column, wanted.stop))
+    return pc.is_in(column, pa.array(wanted, pa.int64()))
 
 
 def _is_any_in(wanted: Sequence[int], bounds: tuple[int, int] | None) -> bool:

@@ -39,8 +39,6 @@ class Archived:
     manifest_sha256: bytes
     bytes: int = 0
     manifest_leaf: int | None = None
-    retired_at: datetime | None = None
-    restored_at: datetime | None = None
     disposed_at: datetime | None = None
     disposal: str = ""
     disposed_by: str = ""
@@ -49,7 +47,7 @@ class Archived:
 
 _ARCHIVED = """
 SELECT a.segment, a.state, a.first_index, a.last_index, a.count, a.object, a.sha256, a.manifest_sha256, a.bytes,
-       a.manifest_leaf, a.retired_at, a.restored_at, a.disposed_at, coalesce(a.disposal::text, '') AS disposal,
+       a.manifest_leaf, a.disposed_at, coalesce(a.disposal::text, '') AS disposal,
        coalesce(d.proposed_by || ', ' || d.decided_by, '') AS disposed_by, a.disposal_leaf
 FROM audit.archive a LEFT JOIN audit.disposal d ON d.id = a.disposal
 WHERE a.state <> 'closed'"""
@@ -183,19 +181,22 @@ async def is_sequenced(connection: Any, event: str) -> bool:
 
 
 async def to_retire(connection: Any, before: str, restored_before: datetime) -> list[str]:
-    """Told segments of days before `before` (YYYYMMDD), and restored ones whose time is over."""
+    """Told segments of days before `before` (YYYYMMDD), and restored ones whose time is over. What a call is still open
+    in stays: whoever closes it has to read its intent."""
     found = await connection.fetch(
-        """SELECT segment FROM audit.archive
-           WHERE manifest_leaf IS NOT NULL
-             AND (state = 'sealed' AND segment < $1 OR state = 'restored' AND restored_at < $2) ORDER BY segment""",
+        """SELECT a.segment FROM audit.archive a
+           WHERE a.manifest_leaf IS NOT NULL
+             AND (a.state = 'sealed' AND a.segment < $1 OR a.state = 'restored' AND a.restored_at < $2)
+             AND NOT EXISTS (SELECT FROM audit.open_call o JOIN audit.entry_index i USING (leaf_index)
+                             WHERE i.segment = a.segment) ORDER BY 1""",
         before, restored_before,
     )  # fmt: skip
     return [row[0] for row in found]
 
 
-async def retire(connection: Any, segment: str, at: datetime) -> None:
+async def retire(connection: Any, segment: str) -> None:
     """Take a segment out of the database. Raises what the function finds wrong, and when readers are in the way."""
-    await connection.execute("SELECT audit.retire_segment($1, $2)", segment, at)
+    await connection.execute("SELECT audit.retire_segment($1)", segment)
 
 
 # --- restoring ------------------------------------------------------------------------------------------------------
@@ -217,20 +218,26 @@ async def to_restore(connection: Any) -> list[str]:
     return [row[0] for row in found]
 
 
-async def reopen(tx: Any, segment: str, at: datetime) -> None:
-    """Partitions to restore into. Inside a transaction."""
-    await tx.execute("SELECT audit.reopen_segment($1, $2)", segment, at)
+async def reopen(connection: Any, segment: str) -> None:
+    """Partitions to restore into. By itself: as long as it is not committed, no new day can begin."""
+    await connection.execute("SELECT audit.reopen_segment($1)", segment)
+
+
+async def restored(tx: Any, segment: str) -> None:
+    """All rows are back. The last in the transaction that has put them back; raises if it is not all."""
+    await tx.execute("SELECT audit.restored_segment($1)", segment)
 
 
 async def put_back(tx: Any, segment: str, page: Sequence[Row]) -> None:
-    """Rows come back where they were."""
+    """Rows come back where they were. Inside a transaction, after `reopen`."""
     leaves = [(segment, row.leaf_index, row.leaf, row.sequenced_at) for row in page]
     private = [(segment, row.leaf_index, row.private) for row in page if row.private]
     ended = [(segment, row.leaf_index, row.call, row.kind, *row.ended) for row in page if row.ended is not None]
-    await _copy(tx, "leaf", ["segment", "leaf_index", "body", "sequenced_at"], leaves)
-    await _copy(tx, "erasable", ["segment", "leaf_index", "body"], private)
-    await _copy(tx, "record", ["segment", "leaf_index", "call_id", "kind", *OWN], ended)
+    await _copy(tx, "leaf", segment, ["segment", "leaf_index", "body", "sequenced_at"], leaves)
+    await _copy(tx, "erasable", segment, ["segment", "leaf_index", "body"], private)
+    await _copy(tx, "record", segment, ["segment", "leaf_index", "call_id", "kind", *OWN], ended)
 
 
-async def _copy(tx: Any, table: str, columns: list[str], records: Sequence[tuple[Any, ...]]) -> None:
+async def _copy(tx: Any, parent: str, segment: str, columns: list[str], records: Sequence[tuple[Any, ...]]) -> None:
+    table = f"{parent}_{segment.replace('-', '_')}"  # the role may write into no other day
     await tx.copy_records_to_table(table, schema_name="audit", columns=columns, records=records)

@@ -15,16 +15,17 @@ from audit_service.archive.archiving import Archive
 from audit_service.archive.cold import Cold
 from audit_service.archive.objects import Objects
 from audit_service.archive.parquet import OWN
+from audit_service.archive.periods import Periods
 from audit_service.keeping.disposals import Disposals
 from audit_service.keeping.disposing import Disposing
 from audit_service.keeping.holds import Holds
-from audit_service.keeping.periods import Periods
 from audit_service.keeping.segments import Segments
 from audit_service.search.indexer import Indexer
 from audit_service.sequencer import Sequencer
 from audit_service.summary import Filter, Summary
 from audit_service.writer import Writer
 from harness.audit_log import Log, ids
+from wire.audit import EventLeaf
 from wire.tokens import Door
 
 
@@ -55,7 +56,7 @@ class Archiving:
     def another(self, objects: Objects | None = None, **settings: Any) -> Archive:
         """An archive of the same log; `objects` is a store that fails, for example."""
         return Archive(
-            self.log.database, self.writer, objects or self.objects, self.periods.kept_until, clock=self.clock,
+            self.log.database, self.writer, objects or self.objects, self.periods, clock=self.clock,
             **settings,
         )  # fmt: skip
 
@@ -119,8 +120,8 @@ class Keeping(Archiving):
         return routes
 
     async def carry_out(self) -> None:
-        """The job until nothing more happens: tell, publish, delete."""
-        for _ in range(2):
+        """The job until nothing more happens: publish the approval, tell, publish, delete."""
+        for _ in range(3):
             await self.disposing.tick()
             await self.settle()
 
@@ -129,6 +130,16 @@ class Keeping(Archiving):
         rows = await self.log.fetch("SELECT body FROM audit.leaf ORDER BY leaf_index")
         leaves = [msgspec.json.decode(row[0]) for row in rows]
         return [leaf for leaf in leaves if leaf.get("event") == event]
+
+    async def told(self) -> list[EventLeaf]:
+        """Every event in the log, also of what went to the archive, oldest first."""
+        leaves = await self.log.fetch("SELECT leaf_index, body FROM audit.leaf")
+        found = dict(leaves)
+        for name, kept in (await sql.archived(self.log.database.reader)).items():
+            if kept.state == "archived":
+                away = await self.cold.leaves(name, range(kept.first_index, kept.last_index + 1))
+                found |= {leaf.index: leaf.leaf for leaf in away}
+        return [msgspec.json.decode(body, type=EventLeaf) for _, body in sorted(found.items()) if b'"event"' in body]
 
 
 def days_ago(days: float) -> datetime:

@@ -60,3 +60,12 @@ async def old_days(keeping: Keeping, *, archived: bool = True) -> tuple[str, str
 async def files(keeping: Keeping, segment: str) -> list[str]:
     """What of a segment's records is in the store."""
     return [name for name in await keeping.objects.names(f"{segment[:4]}/{segment}") if not name.endswith(".json")]
+
+
+async def told(keeping: Keeping, office: Office, before: str) -> str:
+    """A disposal that two people decided, whose leaves are published, and of which nothing has gone; its id."""
+    number = await office.decided(before)
+    await keeping.settle()
+    await keeping.disposing.tick()
+    await keeping.settle()
+    return number

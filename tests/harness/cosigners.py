@@ -44,6 +44,10 @@ class Running:
         self.cosigner = Cosigner(logs, [self.key], self.keeper, self.clock)
         self.seen: Witness
 
+    def forget(self) -> None:
+        """As a witness does that was made anew: its last times are gone with the rest."""
+        self.keeper._records.clear()
+
 
 @asynccontextmanager
 async def witness_here(folder: Path, number: int = 1, **logs: list[str]) -> AsyncIterator[Running]:

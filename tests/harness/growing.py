@@ -1,5 +1,6 @@
 """A log that grows by chance, and is looked at after each step: whatever fsck finds in it is a false alarm."""
 
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -9,6 +10,7 @@ from audit_service import leases
 from audit_service.checkpoint import Signer
 from audit_service.entry import batch_of
 from audit_service.fsck.check import Check, Manner
+from audit_service.monitor.store import watch_writers
 from audit_service.search.indexer import Indexer
 from audit_service.sequencer import Sequencer
 from harness.audit_log import Log, ids, record
@@ -46,6 +48,8 @@ class Growing:
             await Indexer(self._log.database).tick()
         if chance < 0.3:
             await self._log.reaper.close_fenced()
+        if chance > 0.4:
+            await watch_writers(self._log.database.clerk, datetime.now(UTC))
 
     # --- writers
     async def _writer(self) -> str:

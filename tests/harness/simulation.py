@@ -8,23 +8,25 @@ promised has to hold (security page, I5 to I8).
 import random
 from collections import Counter
 from collections.abc import Coroutine, Iterable
+from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from structlog.testing import capture_logs
 
-from audit_service.checkpoint import Signer
-from audit_service.entry import batch_of
+from audit_service.entry import Batch, batch_of
 from audit_service.sequencing.ports import Ports
-from audit_service.sequencing.step import SUPERSEDED, Refused, SteppedDown, step, take_office
+from audit_service.sequencing.step import FORKED, ROLLED_BACK, SUPERSEDED, Refused, SteppedDown, step, take_office
 from audit_service.store import look_up
 from harness.audit_log import record
 from harness.log_in_memory import KEPT, LOST, Fate, Fault, RecordingSigner, Session, Wait, World, suite_of
+from harness.log_in_memory import State as Rows
+from harness.promises import check, vkeys_of
 from harness.receipts import key
 from tlog import checkpoint
+from tlog.checkpoint import Checkpoint
 from tlog.hashes import SHA256, SM3, Suite
-from tlog.tiles import edge_tiles
-from tlog.tree import append, consistency_proof, overlay, root
-from witness.decide import Accept, State, decide, request
+from tlog.tree import consistency_proof
+from witness.decide import Accept, Deny, State, decide, request
 
 MOST_TURNS = 20_000
 WANTED = (
@@ -33,7 +35,7 @@ WANTED = (
     "somebody waited for the head", "the published file failed", "a replica crashed", "a replica was asleep",
     "two held the office", "a replica stepped down", "a shard was opened", "a superseded replica refused",
     "a key was taken away", "the witness cosigned", "the witness was behind", "the witness kept, and was not heard",
-    "a shard was left frozen for a while",
+    "a shard was left frozen for a while", "the witness refused a fork",
 )  # fmt: skip
 """What runs have to come to see, or they prove little."""
 
@@ -57,10 +59,9 @@ CHANGES = (
     Settings("yunjiang.example/log2", SHA256, (2,)),
     Settings("yunjiang.example/log3", SM3, (2,)),
 )
-VKEYS = {
-    settings.origin: tuple(Signer(settings.origin, key(1), key(2)).vkeys(settings.origin))
-    for settings in (FIRST, *CHANGES)
-}
+VKEYS = {settings.origin: vkeys_of(settings.origin) for settings in (FIRST, *CHANGES)}
+DAMAGED = 0
+"""The id of a batch that is not what was acknowledged: it stays where it is, and holds up no other."""
 
 
 class Task:
@@ -101,6 +102,7 @@ class Replica:
                 self.simulation.world.saw("a replica stepped down")
             except Refused as refused:
                 if str(refused) != SUPERSEDED:
+                    self.simulation.world.saw("refused in office" if self.in_office else "refused before office")
                     raise
                 self.simulation.world.saw("a superseded replica refused")
             finally:
@@ -115,7 +117,7 @@ class Replica:
         if not await session.elect():
             return
         signer = self.settings.signer(world)
-        ports = Ports(session, world, signer, self.settings.suite, witnessed=self.simulation.witness.size_of)
+        ports = Ports(session, world, signer, self.settings.suite, witnessed=self.simulation.witness.shown)
         term = await take_office(ports)
         self.in_office = True
         if sum(replica.in_office for replica in self.simulation.replicas) > 1:
@@ -133,9 +135,10 @@ class Witness:
         self._world = world
         self.states = {origin: State(vkeys) for origin, vkeys in VKEYS.items()}
 
-    async def size_of(self, origin: str) -> int:
+    async def shown(self, origin: str) -> list[Checkpoint]:
+        """What it cosigned last."""
         held = self.states[origin].held
-        return held.size if held else 0
+        return [held] if held else []
 
     async def run(self) -> None:
         believed: dict[str, int] = {}
@@ -160,6 +163,7 @@ class Witness:
         if fate == LOST:
             raise Fault("witness_post")
         state = self.states[origin]
+        self._forge(state, old, proof, note)
         verdict = decide(state, request(old, proof, note))
         if not isinstance(verdict, Accept):
             assert verdict.status == 409, verdict
@@ -176,6 +180,17 @@ class Witness:
             raise Fault("witness_store")
         return verdict.held.size
 
+    def _forge(self, state: State, old: int, proof: list[bytes], note: str) -> None:
+        """Whoever has the log's key gets no second past cosigned, neither with the right proof nor with none."""
+        told = checkpoint.parse(checkpoint.split_note(note).text)
+        forged = checkpoint.make(told.origin, told.size, told.suite.leaf(told.root), key(2), told.suite)
+        stranger = checkpoint.make(told.origin, told.size, told.root, key(9), told.suite)
+        assert isinstance(decide(state, request(old, proof, stranger)), Deny), "the witness cosigned for a stranger"
+        if state.held is not None and state.held.size:
+            for steps in (proof, []):
+                assert isinstance(decide(state, request(old, steps, forged)), Deny), "the witness cosigned a fork"
+            self._world.saw("the witness refused a fork")
+
 
 class Simulation:
     """One history."""
@@ -190,6 +205,7 @@ class Simulation:
         self._settings = FIRST
         self._changes = list(CHANGES)
         self._reap: list[Session] = []
+        self.world.state.batches[DAMAGED] = _damaged()
         self._tasks = [Task(f"replica {n}", replica.run()) for n, replica in enumerate(self.replicas)]
         self._tasks += [Task(f"writer {n}", self._write(f"gateway-{n}", batches)) for n in range(3)]
         self._tasks.append(Task("witness", self.witness.run()))
@@ -227,6 +243,7 @@ class Simulation:
         for task in self._tasks:
             task.coroutine.close()
         check(self.world, self.acknowledged)
+        assert DAMAGED in self.world.state.batches, "a damaged batch is gone"
 
     def _is_quiet(self) -> bool:
         state = self.world.state
@@ -235,7 +252,7 @@ class Simulation:
         sealed = (state.shard, state.size) in state.checkpoints and state.shards[-1].size is None
         seen = self.world.published
         told = seen is not None and (seen.shard, seen.size) == (state.shard, state.size)
-        return written and turned and sealed and told and not state.batches
+        return written and turned and sealed and told and set(state.batches) <= {DAMAGED}
 
     def _turn(self) -> None:
         if self._reap and (self.heals or self.random.random() < 0.1):
@@ -258,7 +275,7 @@ class Simulation:
 
     def _advance(self, task: Task) -> None:
         number = self._tasks.index(task)
-        if number < len(self.replicas) and task.at == "rest" and (self.heals or self.random.random() < 0.5):
+        if number < len(self.replicas) and task.at == "rest" and (self.heals or self.random.random() < 0.3):
             self.replicas[number].settings = self._settings
         elif number < len(self.replicas) and self.heals and self.replicas[number].settings != self._settings:
             self._crash(number)
@@ -295,54 +312,62 @@ class Simulation:
         self.world.saw("a replica crashed")
 
 
-# --- what has to hold -----------------------------------------------------------------------------------------------
-def check(world: World, acknowledged: list[bytes]) -> None:
-    """I5 to I8: contiguous, everything once, roots recomputed, one root for a size, published and witnessed kept."""
-    state = world.state
-    assert sorted(state.leaves) == list(range(len(state.leaves))), "indexes have gaps"
-    leaves = [state.leaves[index].leaf for index in range(len(state.leaves))]
-    assert len(set(leaves)) == len(leaves), "a leaf stands twice"
-    assert set(acknowledged) <= set(leaves), "a leaf is missing"
-    sequences = sorted((entry.head.gateway, entry.head.epoch, entry.head.sequence) for entry in state.leaves.values())
-    promised = sorted((batch.gateway, batch.epoch, batch.first + n)
-                      for batch in state.acknowledged.values() for n in range(batch.count))  # fmt: skip
-    assert sequences == promised, "leaves are not what was acknowledged"
-    end = 0
-    for shard in state.shards:
-        assert shard.first == end, "shards do not meet"
-        size = state.size if shard.id == state.shard else shard.size
-        assert size is not None
-        end += size
-        _check_shard(world, shard.id, shard.origin, suite_of(shard), leaves[shard.first : end])
-    assert end == len(leaves)
+def _damaged() -> Batch:
+    whole = batch_of("gateway-9", 1, 0, [record(f"00000000-0000-7000-8000-{9:012}", "gateway-9", 1, 0, "denied")])
+    return replace(whole, digest=bytes(32))
 
 
-def _check_shard(world: World, number: int, origin: str, suite: Suite, leaves: list[bytes]) -> None:
-    state = world.state
-    notes = {size: note for (shard, size), note in state.checkpoints.items() if shard == number}
-    assert max(notes) == len(leaves), "the newest checkpoint does not cover the shard"
-    roots = {size: _root(suite, leaves[:size]) for size in range(len(leaves) + 1)}
-    for size, note in notes.items():
-        said = checkpoint.open_checkpoint(note, *VKEYS[origin])
-        assert (said.origin, said.size, said.root, said.suite) == (origin, size, roots[size], suite), "a wrong root"
-    for (signed, size), root_ in world.signed.items():
-        assert signed != origin or roots.get(size) == root_, "something else was signed"
-    held = {(level, n): hashes for (shard, level, n), hashes in state.tiles.items() if shard == number}
-    assert set(edge_tiles(len(leaves))) <= set(held)
-    assert root(len(leaves), look_up(held), suite=suite) == roots[len(leaves)], "tiles do not give the root"
+class PutBack(Simulation):
+    """A history in which rows are put back once, from before something was published; the file stays.
+
+    Nobody signs over what was published, and whoever is, or comes to be, in office refuses.
+    """
+
+    def run(self) -> None:
+        """Until somebody refuses."""
+        save_at, trouble = self.random.randrange(20, 200), self.random.choice((200, 500))
+        saved: Rows | None = None
+        is_done = False
+        for turn in range(MOST_TURNS):
+            self.heals = self.heals or turn > trouble
+            if turn == save_at:
+                saved = deepcopy(self.world.state)
+            if saved is not None and not is_done and self._is_ahead_of(saved):
+                is_done = self.random.random() < 0.1
+                if is_done:
+                    self._put_back(saved)
+            try:
+                self._turn()
+            except Refused as refused:
+                if not is_done or str(refused) not in (ROLLED_BACK, FORKED):
+                    raise
+                break
+        else:
+            raise AssertionError("nobody noticed")
+        for task in self._tasks:
+            task.coroutine.close()
+
+    def _is_ahead_of(self, saved: Rows) -> bool:
+        seen = self.world.published
+        if seen is None or self.world.head_lock is not None or seen.origin != self._settings.origin:
+            return False
+        is_rolled_out = all(replica.settings == self._settings for replica in self.replicas)
+        return is_rolled_out and (seen.shard, seen.size) > (saved.shard, saved.size)
+
+    def _put_back(self, saved: Rows) -> None:
+        """By a superuser who leaves the epoch alone, or as a backup does; what waits goes on waiting."""
+        now = self.world.state
+        epoch = self.random.choice((now.epoch, saved.epoch))
+        self.world.state = replace(saved, epoch=epoch, batches=now.batches)
+        self._changes.clear()  # another origin would be the way to go on
+        self._tasks.pop().coroutine.close()  # the witness would tell as well
 
 
-def _root(suite: Suite, leaves: list[bytes]) -> bytes:
-    empty = look_up({})
-    changed = append(0, [suite.leaf(leaf) for leaf in leaves], empty, suite=suite)
-    return root(len(leaves), overlay(changed, empty), suite=suite)
-
-
-def histories(seeds: Iterable[int]) -> Counter[str]:
+def histories(seeds: Iterable[int], kind: type[Simulation] = Simulation) -> Counter[str]:
     """Run many; how often each wanted state was reached. Raises AssertionError that names the seed."""
     reached: Counter[str] = Counter()
     for seed in seeds:
-        simulation = Simulation(seed)
+        simulation = kind(seed)
         try:
             with capture_logs():
                 simulation.run()

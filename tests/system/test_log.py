@@ -106,7 +106,7 @@ def test_who_asked_about_a_person(platform: Platform, record: str) -> None:
 def test_what_is_kept_and_watched(platform: Platform, record: str) -> None:
     until(lambda: found(platform))
     assert "general" in said(platform, "archive")
-    said(platform, "keeper", "sjj", "log-keeper-1")
+    said(platform, "keeper", "dsjj", "log-keeper-1")
     hold = json.loads(said(platform, "hold", "--reason", "监督检查", "--call", record, "--as", "log-keeper-1"))
     refused = platform.tongdao("audit", "release", hold["id"], "--reason", "结束", "--as", "log-keeper-1")
     assert refused.returncode == 1

@@ -86,11 +86,11 @@ class Parts:
         self.database = database = store.Database(settings.database_url)
         self.witnessing = Witnessing(database, settings.witnesses, signer.vkeys)
         self.policy = Policy(
-            database, settings.witness_policy, settings.witness_grace_s, is_witnessed=bool(settings.witnesses)
+            database, settings.witness_policy, settings.witness_grace_s, [one.name for one in settings.witnesses]
         )
         self.sequencer = Sequencer(
             database, signer, Published(settings.published_file), suite=SUITES[settings.hash_suite],
-            witnessed=self.witnessing.largest_witnessed,
+            witnessed=self.witnessing.proven,
         )  # fmt: skip
         self.ingest = Ingest(database, self.sequencer.wake.set, admit=self.policy.check)
         self.writer = writer = Writer(settings.instance, database, self.ingest)
@@ -99,7 +99,7 @@ class Parts:
         periods = under(settings.profile, settings.general_months, settings.personal_months)
         objects = Objects.at(settings.archive_url, settings.archive_s3)
         self.cold = cold = Cold(database, objects)
-        self.archive = Archive(database, writer, objects, periods.kept_until, hot_days=settings.hot_days)
+        self.archive = Archive(database, writer, objects, periods, hot_days=settings.hot_days)
         self.records = Records(database, writer, cold=cold, witnessed=newest_witnessed)
         self.indexer = Indexer(database)
         self.finder = finder = Finder(database, cold)

@@ -7,6 +7,7 @@ knowing. So the tree last published is remembered in a file outside the database
 import base64
 import fcntl
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -49,6 +50,10 @@ class Signer:
     def origin_at(self, now: datetime) -> str:
         """The origin to sign under at a moment."""
         return self.origin.replace("{year}", f"{now.astimezone(SHANGHAI):%Y}")
+
+    def names(self, origin: str) -> bool:
+        """Whether it is our origin, of whatever year."""
+        return re.fullmatch(re.escape(self.origin).replace(r"\{year\}", "[0-9]{4}"), origin) is not None
 
     def sign(self, size: int, root: bytes, origin: str = "", suite: Suite = SHA256) -> str:
         """The signed note. The same note whenever the same is signed."""

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
-from wire.audit import UNKNOWN, BrokenFrame, CallLeaf, EventLeaf, encode, frames, records
+from wire.audit import UNKNOWN, BrokenFrame, CallLeaf, EventLeaf, encode, frames, records, retention_of
 
 LARGEST_LEAF_BYTES = 64 * 1024
 LARGEST_PRIVATE_BYTES = 4 * 1024
@@ -84,7 +84,7 @@ class _Event(EventLeaf, forbid_unknown_fields=True, kw_only=True):
 
 
 _head = msgspec.json.Decoder(Head)
-_call = msgspec.json.Decoder(CallLeaf)
+_call, _event = msgspec.json.Decoder(CallLeaf), msgspec.json.Decoder(EventLeaf)
 _new_call, _new_event = msgspec.json.Decoder(_Call), msgspec.json.Decoder(_Event)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -106,12 +106,21 @@ def check(batch: Batch, now_ms: int) -> None:
         head = entry.head
         if len(entry.leaf) > LARGEST_LEAF_BYTES or len(entry.private) > LARGEST_PRIVATE_BYTES:
             raise BadBatch(f"record {number} is too large")
+        if head.retention == "permanent" and (head.kind == "call" or not _is_permanent(entry.leaf)):
+            raise BadBatch(f"record {number} is kept for ever, and is nothing that the log says of itself")
         if head.latest_ms > now_ms + AHEAD_MS:
             raise BadBatch(f"record {number} is of the future; check the writer's clock")
         try:
             (_new_call if head.kind == "call" else _new_event).decode(entry.leaf)
         except _UNREADABLE:
             raise BadBatch(f"record {number} is not the leaf that its kind says") from None
+
+
+def _is_permanent(leaf: bytes) -> bool:
+    try:
+        return retention_of(_event.decode(leaf).event) == "permanent"
+    except _UNREADABLE:
+        return False
 
 
 def entries(batch: Batch) -> list[Entry]:

@@ -34,7 +34,7 @@ class Sequencer:
 
     suite      hash suite of shards that are opened from now on
     clock      decides days and years; without one, the database's does
-    witnessed  the size that a witness is known to hold of an origin
+    witnessed  the checkpoints of an origin that witnesses show, each signed by a key of ours
     """
 
     def __init__(
@@ -70,6 +70,11 @@ class Sequencer:
             self.refused = str(refused)
             log.critical(self.refused, alarm=True)
             await asyncio.sleep(REFUSED_S)  # the lock is free: another replica may know better
+        except store.AWAY:
+            raise
+        except Exception:
+            log.critical("sequencer.failed", alarm=True)  # what failed is logged by whoever calls us
+            raise
 
     async def _stand(self) -> None:
         connection = await self._database.sequencer()

@@ -72,7 +72,7 @@ class Database:
         self.keeper = await self._pool(KEEPER, 1, 1)
         self.indexer = await self._pool(INDEXER, 0, 2)
         self.archivist = await self._pool(ARCHIVIST, 0, 2)
-        self.clerk = await self._pool(CLERK, 0, 4)
+        self.clerk = await self._pool(CLERK, 0, 8)
 
     async def _pool(self, role: str, least: int, most: int) -> Any:
         return await asyncpg.create_pool(
@@ -271,6 +271,8 @@ async def snapshot(connection: Any) -> AsyncIterator[None]:
     deadline = time.monotonic() + SETTLE_S
     while True:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
+            # before the snapshot is taken, so that no day goes to the archive that we then miss in the database
+            await connection.execute("LOCK TABLE ONLY audit.leaf IN ACCESS SHARE MODE")
             if await connection.fetchval(_IS_SETTLED) or time.monotonic() > deadline:
                 yield
                 return

@@ -29,15 +29,13 @@ async def test_no_role_can_have_the_database_let_go_too_early(keeping: Keeping, 
     keeping.clock.at = days_ago(0)
     for role in (store.INGEST, store.SEQUENCER, store.READER, store.KEEPER, store.INDEXER, store.CLERK):
         connection = await asyncpg.connect(database.url_of("audit"), server_settings={"role": role})
-        for function in ("dispose_segment($1, gen_random_uuid(), now())", "retire_segment($1, now())"):
+        for function in ("dispose_segment($1, gen_random_uuid())", "retire_segment($1)"):
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await connection.execute(f"SELECT audit.{function}", next(iter(wanted)))  # constants
         await connection.close()
     for segment, is_due in wanted.items():
         with pytest.raises(asyncpg.RaiseError) as refused:
-            await keeping.log.database.archivist.execute(
-                "SELECT audit.dispose_segment($1, gen_random_uuid(), now())", segment
-            )
+            await keeping.log.database.archivist.execute("SELECT audit.dispose_segment($1, gen_random_uuid())", segment)
         assert ("has to be kept" in str(refused.value)) is not is_due, segment
 
 
@@ -54,6 +52,9 @@ TRIED = (
     "DELETE FROM audit.leaf", "UPDATE audit.leaf SET body = body", "UPDATE audit.record SET case_no = ''",
     "DELETE FROM audit.record", "DELETE FROM audit.erasable", "DELETE FROM audit.entry_index",
     "DROP TABLE audit.leaf_{}", "ALTER TABLE audit.leaf DETACH PARTITION audit.leaf_{}",
+    "UPDATE audit.disposal SET state = 'approved', decided_by = 'x'", "UPDATE audit.disposal SET approval_leaf = 1",
+    "UPDATE audit.disposal_segment SET count = 1", "UPDATE audit.hold SET released_by = 'x', released_at = now()",
+    "INSERT INTO audit.mixed_segment VALUES ('x')", "DELETE FROM audit.mixed_segment",
     "SELECT audit.drop_partitions('{}')", "SELECT audit.make_partitions('20260101-general')",
 )  # fmt: skip
 
@@ -88,20 +89,24 @@ async def test_no_role_can_change_what_was_archived_or_decided(
 async def test_the_database_wants_two_people_a_leaf_and_every_hold_judged(keeping: Keeping, office: Office) -> None:
     segment, day, _ = await old_days(keeping)
     number = (await office.propose("ana", day)).json()["id"]
-    archivist, now = keeping.log.database.archivist, keeping.clock.at
+    archivist = keeping.log.database.archivist
     with pytest.raises(asyncpg.RaiseError, match="by two people"):
-        await sql.dispose(archivist, number, segment, now)
+        await sql.dispose(archivist, number, segment)
     await office.ask("bo", "POST", f"/disposals/{number}/approve")
-    with pytest.raises(asyncpg.RaiseError, match="no published leaf"):
-        await sql.dispose(archivist, number, segment, now)
+    with pytest.raises(asyncpg.RaiseError, match="no published leaf is known to tell of the approval"):
+        await sql.dispose(archivist, number, segment)
+    await keeping.settle()
+    assert await sql.confirm_approval(archivist, number)
+    with pytest.raises(asyncpg.RaiseError, match="no published leaf is known to tell of the disposal"):
+        await sql.dispose(archivist, number, segment)
     await keeping.disposing.tick()
     await keeping.settle()
     assert await sql.confirm(archivist, number, segment)
     placed = await office.ask("cy", "POST", "/holds", {"case": "不相干", "reason": "诉讼"})
     with pytest.raises(asyncpg.RaiseError, match="has not been judged"):
-        await sql.dispose(archivist, number, segment, now)
+        await sql.dispose(archivist, number, segment)
     await keeping.disposing.tick()
     assert (await keeping.states())[segment] == "disposed"
     assert placed.status_code == 201
     with pytest.raises(asyncpg.RaiseError, match="by two people"):  # once, not for ever
-        await sql.dispose(archivist, number, segment, now)
+        await sql.dispose(archivist, number, segment)

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from structlog.testing import capture_logs
 
@@ -12,7 +13,7 @@ from audit_service.archive.objects import Away, Objects
 from audit_service.keeping import store as sql
 from audit_service.writer import Writer
 from harness.audit_archive import Keeping
-from harness.audit_office import Office, files, old_days
+from harness.audit_office import Office, files, old_days, told
 
 pytestmark = pytest.mark.anyio
 
@@ -24,9 +25,7 @@ async def test_objects_that_are_locked_are_tried_again_and_alarmed(keeping: Keep
             raise Away(f"PermissionDeniedError at {name}")
 
     segment, day, _ = await old_days(keeping)
-    number = await office.decided(day)
-    await keeping.disposing.tick()
-    await keeping.settle()
+    number = await told(keeping, office, day)
     with capture_logs() as logs:
         await keeping.another_disposing(Locked(keeping.objects._store)).tick()
     assert "disposal.failed" in {line["event"] for line in logs if line.get("alarm")}
@@ -43,9 +42,7 @@ async def test_an_empty_folder_in_the_place_of_the_store_is_not_taken_for_delete
     keeping: Keeping, office: Office, tmp_path: Path
 ) -> None:
     segment, day, _ = await old_days(keeping)
-    number = await office.decided(day)
-    await keeping.disposing.tick()
-    await keeping.settle()
+    number = await told(keeping, office, day)
     (tmp_path / "archive").rename(tmp_path / "unmounted")
     (tmp_path / "archive").mkdir()
     await keeping.disposing.tick()
@@ -55,6 +52,47 @@ async def test_an_empty_folder_in_the_place_of_the_store_is_not_taken_for_delete
     await keeping.disposing.tick()
     assert await files(keeping, segment) == []
     assert (await office.ask("ana", "GET", f"/disposals/{number}")).json()["state"] == "executed"
+
+
+@pytest.mark.requirement("KEP-06")
+async def test_what_a_crash_left_goes_too_and_versions_are_waited_for(
+    keeping: Keeping, office: Office, tmp_path: Path
+) -> None:
+    class Versioned(Objects):
+        async def remaining(self, prefix: str) -> list[str]:
+            return [f"{prefix}/x.parquet (version 1)"]
+
+    segment, day, _ = await old_days(keeping)
+    number = await told(keeping, office, day)
+    [name] = await files(keeping, segment)
+    (tmp_path / "archive" / f"{name}#1").write_bytes(b"half of it")
+    await keeping.another_disposing(Versioned(keeping.objects._store, tmp_path / "archive")).tick()
+    assert (await office.ask("ana", "GET", f"/disposals/{number}")).json()["state"] == "waiting"
+    await keeping.disposing.tick()
+    assert (await office.ask("ana", "GET", f"/disposals/{number}")).json()["state"] == "executed"
+    assert {path.suffix for path in (tmp_path / "archive" / name).parent.iterdir()} == {".json"}
+
+
+@pytest.mark.requirement("KEP-06")
+async def test_one_who_reads_makes_the_log_wait_once_a_turn(
+    keeping: Keeping, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keeping.pass_days(-10)
+    await keeping.calls(1, "general")
+    await keeping.settle()
+    keeping.pass_days(10)
+    _, day, _ = await old_days(keeping)
+    await told(keeping, office, day)
+    tried: list[str] = []
+
+    async def in_the_way(_connection: Any, _number: str, segment: str) -> None:
+        tried.append(segment)
+        raise asyncpg.LockNotAvailableError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql, "dispose", in_the_way)
+        await keeping.disposing.tick()
+    assert len(tried) == 1
 
 
 class Crash(Exception):
@@ -68,7 +106,7 @@ async def test_a_crash_at_any_step_of_a_disposal_is_made_good(
 ) -> None:
     keeping.pass_days(-400)
     points: list[tuple[Any, str]] = [
-        (archive_sql, "close"), (sql, "set_extent"), (Writer, "write"), (sql, "confirm"), (sql, "dispose"),
+        (archive_sql, "close"), (sql, "begin"), (Writer, "write"), (sql, "confirm"), (sql, "dispose"),
         (Objects, "remove"), (sql, "objects_deleted"), (sql, "finish"),
     ]  # fmt: skip
     for owner, name in points:
@@ -88,7 +126,7 @@ async def test_a_crash_at_any_step_of_a_disposal_is_made_good(
         with monkeypatch.context() as patched:
             patched.setattr(owner, name, faulty)
             crashed = 0
-            for _ in range(3):
+            for _ in range(4):
                 try:
                     await keeping.disposing.tick()
                 except Crash:

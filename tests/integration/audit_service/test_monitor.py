@@ -11,7 +11,7 @@ from audit_service import leases, store
 from audit_service.api import monitor as routes
 from audit_service.monitor import checker
 from audit_service.monitor import store as sql
-from audit_service.monitor.checker import NEWEST_EVERY, PASS, PASS_EVERY, PATIENCE, Monitor
+from audit_service.monitor.checker import CRY_EVERY, NEWEST_EVERY, PASS, PASS_EVERY, PATIENCE, STALLED, Monitor
 from audit_service.monitor.figures import Figures
 from audit_service.search.indexer import Indexer
 from audit_service.writer import Writer
@@ -43,11 +43,15 @@ class Watched:
         return Monitor(self.log.database, self.writer, self.log.signer.vkeys, clock=self.clock)
 
     async def tick(self, later: timedelta = timedelta()) -> list[tuple[str, str, str]]:
-        """(name, what, why) of the alarms."""
+        """(name, what, why) of the alarms about a place."""
+        return [(line["event"], line["what"], line["why"]) for line in await self.alarms(later) if "what" in line]
+
+    async def alarms(self, later: timedelta = timedelta()) -> list[Any]:
+        """All of them."""
         self.clock.at += later
         with capture_logs() as lines:
             await self.monitor.tick()
-        return [(line["event"], line["what"], line["why"]) for line in lines if line.get("alarm")]
+        return [line for line in lines if line.get("alarm")]
 
     async def state(self) -> sql.State:
         return await sql.state(self.log.database.reader)
@@ -117,19 +121,61 @@ async def test_one_replica_does_it_at_a_time(watched: Watched) -> None:
     assert (await watched.state()).newest_at == NOON
 
 
+@pytest.mark.requirement("CHK-08")
+async def test_a_moment_that_has_yet_to_come_does_not_switch_it_off(watched: Watched) -> None:
+    await watched.tick()
+    await watched.log.fetch("UPDATE audit.monitor SET newest_at = '2199-01-01', whole_began_at = '2199-01-01'")
+    await watched.tick(NEWEST_EVERY)
+    state = await watched.state()
+    assert state.newest_at == state.whole_began_at == state.whole_at == NOON + NEWEST_EVERY
+
+
+# --- stalled --------------------------------------------------------------------------------------------------------
+@pytest.mark.requirement("CHK-08")
+async def test_a_log_that_stands_still_is_alarmed_after_a_minute_and_every_five(watched: Watched) -> None:
+    await watched.log.write((ids(1)[0], "denied"))
+    times = [STALLED / 2, STALLED / 2, STALLED / 2, CRY_EVERY / 2, CRY_EVERY / 2]
+    seen = [len(await watched.alarms(later)) for later in (timedelta(), *times)]
+    assert seen == [0, 0, 0, 1, 0, 1]
+    await watched.log.fetch("UPDATE audit.monitor SET waiting_since = '2199-01-01'")
+    assert [line["event"] for line in await watched.alarms(CRY_EVERY)] == ["log.stalled"]
+    await watched.log.sequence()
+    assert await watched.alarms(CRY_EVERY) == []
+
+
+@pytest.mark.requirement("CHK-08")
+async def test_leaves_that_nobody_signs_are_alarmed_after_a_minute(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SETTLE_S", 0.0)
+    await watched.log.resign()
+    await watched.log.fetch("DELETE FROM audit.checkpoint WHERE size > 0")
+    watched.clock.at = datetime.now(UTC)
+    assert "log.stalled" not in [line["event"] for line in await watched.alarms()]
+    assert "log.stalled" in [line["event"] for line in await watched.alarms(STALLED + timedelta(seconds=9))]
+
+
 # --- telling --------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("CHK-08")
-async def test_damage_is_alarmed_once_kept_and_told_in_the_log(watched: Watched) -> None:
+async def test_damage_is_alarmed_once_by_each_process_kept_and_told_in_the_log_once(watched: Watched) -> None:
     assert await watched.tick() == []
     await watched.log.fetch(CHANGE)
     assert await watched.tick(NEWEST_EVERY) == [("log.damaged", *CHANGED)]
-    for _ in range(3):
-        watched.monitor = watched.another()
-        assert await watched.tick(NEWEST_EVERY) == []
+    assert await watched.tick(NEWEST_EVERY) == []
+    watched.monitor = watched.another()
+    assert await watched.tick(NEWEST_EVERY) == [("log.damaged", *CHANGED)]
+    assert await watched.tick(NEWEST_EVERY) == []
     assert await watched.events("log.damage_found") == [{"what": CHANGED[0], "why": CHANGED[1]}]
     report = await watched.figures.report()
     assert [(one.what, one.why) for one in report.findings] == [CHANGED]
     assert report.findings[0].last_seen_at - report.findings[0].first_seen_at == 3 * NEWEST_EVERY
+
+
+@pytest.mark.requirement("CHK-08")
+async def test_a_finding_that_was_put_in_as_told_is_alarmed_all_the_same(watched: Watched) -> None:
+    await watched.log.fetch("INSERT INTO audit.finding VALUES ($1, $2, now(), now(), now())", *CHANGED)
+    await watched.log.fetch(CHANGE)
+    assert await watched.tick() == [("log.damaged", *CHANGED)]
 
 
 @pytest.mark.requirement("CHK-08")
@@ -190,6 +236,27 @@ async def test_whatever_was_done_to_the_tables_the_monitor_goes_on(
     assert (await watched.figures.report()).standing_findings > 0
 
 
+@pytest.mark.requirement("CHK-11")
+@pytest.mark.parametrize(
+    ("deed", "part"),
+    [("UPDATE audit.shard SET first = 9223372036854775807", "newest_in_time"),
+     ("UPDATE audit.acknowledgement SET first_sequence = 9223372036854775807 WHERE first_sequence = 4", ""),
+     ("DELETE FROM audit.monitor", "go_on")],
+)  # fmt: skip
+async def test_what_fails_is_alarmed_and_the_rest_goes_on(
+    watched: Watched, deed: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "SETTLE_S", 0.0)
+    await watched.log.resign()
+    await watched.tick()
+    await with_gap(watched.log)
+    await watched.log.fetch(deed)
+    failed = {line["part"] for line in await watched.alarms(NEWEST_EVERY) if line["event"] == "monitor.failed"}
+    assert ({part} if part else set()) <= failed
+    assert bool(part) == bool(failed)
+    assert ("log.numbers_missing", "gateway-1/1", "8 to 10") in await watched.tick(PATIENCE * 2)
+
+
 # --- numbers that never came ----------------------------------------------------------------------------------------
 async def with_gap(log: Log) -> None:
     """Numbers 8 to 10 of gateway-1 are missing."""
@@ -244,6 +311,23 @@ async def test_the_first_numbers_may_be_missing_too_and_each_tick_reads_only_wha
     rows = await watched.log.fetch("SELECT epoch, first, last FROM audit.gap")
     assert [tuple(row) for row in rows] == [(2, 0, 0)]
     assert (await watched.log.fetch("SELECT up_to FROM audit.watched_writer WHERE epoch = 2"))[0][0] == 3
+
+
+@pytest.mark.requirement("CHK-09")
+async def test_a_batch_that_waited_and_was_removed_with_its_promise_is_found(watched: Watched) -> None:
+    """Also while another one of the same writer is late, and comes in two parts."""
+    late = [watched.log.batch((ids(1)[0], "denied")) for _ in range(2)]
+    for _ in range(3):
+        await watched.log.write((ids(1)[0], "denied"))
+    await watched.tick()
+    await watched.log.ingest.take(late[0])
+    assert await watched.tick(PASS_EVERY) == [("log.numbers_missing", "gateway-1/1", "8 to 9")]
+    await watched.log.fetch("DELETE FROM audit.acknowledgement WHERE first_sequence = 11")
+    await watched.log.fetch("DELETE FROM audit.batch WHERE first_sequence = 11")
+    lost = ("log.damaged", "writer gateway-1/1", "1 of its numbers were acknowledged, and are so no more")
+    assert await watched.tick(PASS_EVERY) == [lost]
+    await watched.log.ingest.take(late[1])
+    assert await watched.tick(PASS_EVERY) == []
 
 
 # --- telling people -------------------------------------------------------------------------------------------------

@@ -111,3 +111,50 @@ async def test_the_sequencer_cannot_make_tables_of_other_names(log: Log) -> None
         with pytest.raises(asyncpg.RaiseError):
             await open_segment(connection, name)
     await store.end(connection)
+
+
+@pytest.mark.requirement("AUD-15")
+async def test_every_function_with_more_rights_looks_for_temporary_names_last(log: Log) -> None:
+    """Anybody may make types of his own in pg_temp, which otherwise stand before those of the database."""
+    rows = await log.fetch(
+        """SELECT oid::regprocedure::text, coalesce(array_to_string(proconfig, '; '), '') FROM pg_proc
+           WHERE pronamespace = 'audit'::regnamespace AND prosecdef"""
+    )
+    assert len(rows) > 10
+    assert [name for name, config in rows if "search_path=pg_catalog, pg_temp" not in config.split("; ")] == []
+
+
+TAKEN = """CREATE FUNCTION pg_temp.evil(x varchar) RETURNS boolean LANGUAGE plpgsql AS $$
+           BEGIN RAISE EXCEPTION 'taken over as %', current_user; END $$"""
+MINE = ("text", "date", "json", "record", "uuid", "bigint", "bytea", "boolean", "timestamptz")
+SAMPLE = {"text": "'20260101-general'", "uuid": "gen_random_uuid()", "bigint": "0", "bytea": "sha256('')"}
+
+
+@pytest.mark.requirement("AUD-15")
+@pytest.mark.parametrize("role", ROLES)
+async def test_no_role_becomes_the_owner_by_types_of_its_own(log: Log, database: Database, role: str) -> None:
+    """Were it allowed temporary names at all. The first function shows that the attack is one."""
+    await log.fetch(f'GRANT TEMP ON DATABASE "{database.name}" TO {role}')
+    await log.fetch(
+        """CREATE FUNCTION audit.careless() RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog
+           AS $$ DECLARE x text := 'x'; BEGIN END $$"""
+    )
+    functions = await log.fetch(
+        """SELECT proname::text, ARRAY(SELECT format_type(one, NULL) FROM unnest(proargtypes) one) FROM pg_proc
+           WHERE pronamespace = 'audit'::regnamespace AND prosecdef AND prorettype <> 'trigger'::regtype
+             AND has_function_privilege($1, oid, 'EXECUTE') ORDER BY proname""",
+        role,
+    )
+    connection = await asyncpg.connect(database.url_of("audit"), server_settings={"role": role})
+    await connection.execute(TAKEN)
+    for name in MINE:
+        await connection.execute(f'CREATE DOMAIN pg_temp."{name}" AS varchar CHECK (pg_temp.evil(VALUE))')
+    taken = []
+    for name, types in functions:
+        try:
+            await connection.execute(f"SELECT audit.{name}({', '.join(SAMPLE[one] for one in types)})")
+        except asyncpg.PostgresError as error:
+            if "taken over" in str(error):
+                taken.append(name)
+    await connection.close()
+    assert taken == ["careless"]

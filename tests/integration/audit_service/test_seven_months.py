@@ -13,7 +13,7 @@ import pytest
 
 from audit_service import store
 from audit_service.archive import store as archive_sql
-from audit_service.keeping.periods import parts_of, plus_months
+from audit_service.archive.periods import parts_of, plus_months
 from audit_service.records import Records
 from audit_service.search.finder import Finder
 from audit_service.summary import Filter
@@ -133,7 +133,7 @@ async def refuse_what_is_kept(keeping: Keeping, people: People, database: Databa
         connection = await asyncpg.connect(database.url_of("audit"), server_settings={"role": role})
         for segment in kept if role == store.ARCHIVIST else kept[:1]:
             with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.RaiseError)) as refused:
-                await connection.execute("SELECT audit.dispose_segment($1, gen_random_uuid(), now())", segment)
+                await connection.execute("SELECT audit.dispose_segment($1, gen_random_uuid())", segment)
             assert "has to be kept" in str(refused.value) or role != store.ARCHIVIST
         await connection.close()
 

@@ -16,7 +16,7 @@ from harness.merkle import Definition
 from harness.receipts import ORIGIN, key
 from harness.shards import NEXT, events, office, sequence
 from tlog import receipt
-from tlog.checkpoint import open_checkpoint
+from tlog.checkpoint import Checkpoint, open_checkpoint
 from tlog.hashes import SM3
 from tlog.proofs import ProofError
 from wire.tokens import AccessToken
@@ -162,9 +162,9 @@ async def test_after_a_restored_backup_only_a_new_shard_goes_on_and_says_what_wa
 
 
 async def test_what_a_witness_holds_is_not_signed_over(log: Log) -> None:
-    async def nine(origin: str) -> int:
+    async def nine(origin: str) -> list[Checkpoint]:
         assert origin == ORIGIN
-        return 9
+        return [Checkpoint(origin, 9, bytes(32))]
 
     await log.calls(2)
     await sequence(log)

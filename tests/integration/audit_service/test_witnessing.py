@@ -17,7 +17,7 @@ from audit_service.sequencer import Refused, Sequencer
 from audit_service.witnessing import asking
 from audit_service.witnessing.asking import Witness, each_once
 from audit_service.witnessing.policy import Policy
-from audit_service.witnessing.posting import Witnessing
+from audit_service.witnessing.posting import CLOCKS_APART_S, Witnessing
 from audit_service.witnessing.store import newest_witnessed
 from harness.audit_log import Log, running
 from harness.cosigners import (
@@ -107,7 +107,7 @@ async def test_what_one_side_lost_the_other_tells(log: Log, tmp_path: Path) -> N
         await grow(log)
         with capture_logs() as said:
             await witnessing.tick()
-        assert [line["cosigned"] for line in said if line["event"] == "witness.forgot"] == [4]
+        assert [(line["event"], line["cosigned"]) for line in alarms(said)] == [("witness.forgot", 4)]
         assert await cosigned(log) == [("w1.example", 4), ("w1.example", 6)]
 
 
@@ -158,7 +158,7 @@ async def test_a_witness_that_does_not_know_an_old_shard_cosigns_the_new_one(log
         await witnessing.tick()
     assert [(row[0], row[1]) for row in await log.fetch("SELECT shard, size FROM audit.cosignature")] == [(2, 1)]
     assert await errors(log) == {"w1.example": f"{ORIGIN}: answered 404"}
-    policy = Policy(log.database, "enforce", GRACE_S, is_witnessed=True)
+    policy = Policy(log.database, "enforce", GRACE_S, ["w1.example"])
     await policy.judge()
     assert policy.since is None
 
@@ -233,7 +233,7 @@ async def test_a_witness_that_only_says_so_raises_an_alarm_and_stops_nothing(
         with capture_logs() as said:
             await witnessing.tick()
         assert [(line["event"], line["proved"]) for line in alarms(said)] == [(event, False)]
-        assert await witnessing.largest_witnessed(ORIGIN) == 0
+        assert await witnessing.proven(ORIGIN) == []
 
 
 @pytest.mark.requirement("WIT-09")
@@ -245,8 +245,8 @@ async def test_a_log_from_an_old_backup_learns_it_from_its_witness(
         async with asked_by(log, witness.seen) as witnessing:
             await grow(log, 4)
             await witnessing.tick()
-            assert await witnessing.largest_witnessed(ORIGIN) == 8
-            assert await witnessing.largest_witnessed("another.example/log") == 0
+            assert [tree.size for tree in await witnessing.proven(ORIGIN)] == [8]
+            assert await witnessing.proven("another.example/log") == []
         async with running(other_database.url, other_database.url_of("audit"), tmp_path / "old") as old:
             await _find_out(old, witness)
 
@@ -260,7 +260,7 @@ async def _find_out(old: Log, witness: Running) -> None:
             await witnessing.tick()
         assert [(line["event"], line["proved"]) for line in alarms(said)] == [("log.rolled_back", True)]
         await old.resign()
-        guarded = Sequencer(old.database, old.signer, old.published, witnessed=witnessing.largest_witnessed)
+        guarded = Sequencer(old.database, old.signer, old.published, witnessed=witnessing.proven)
         connection = await old.database.sequencer()
         with pytest.raises(Refused, match=r"log\.rolled_back"):
             await guarded.take_office(connection)
@@ -269,22 +269,55 @@ async def _find_out(old: Log, witness: Running) -> None:
             await grow(old, more)
             with capture_logs() as said:
                 await witnessing.tick()
-            assert [(line["event"], line["proved"]) for line in alarms(said)] == [("log.forked", True)]
+            told = [(line["event"], line["proved"]) for line in alarms(said) if line["event"].startswith("log.")]
+            assert told == [("log.forked", True)]
     assert await cosigned(old) == []
     assert await errors(old) == {"w1.example": f"{ORIGIN}: says that this log contradicts what it cosigned"}
+
+
+@pytest.mark.requirement("WIT-09")
+async def test_a_frozen_shard_that_lost_something_is_an_alarm_once(log: Log) -> None:
+    await next_shard(log)
+    answer = http("409 Conflict", b"18446744073709551616\n", "text/x.tlog.size")
+    async with saying(answer) as url, asked_by(log, Witness(url=url, vkey=vkey_of(1))) as witnessing:
+        told = []
+        for _ in range(3):
+            with capture_logs() as said:
+                await witnessing.tick()
+            told.append([line["origin"] for line in alarms(said)])
+        assert told == [["yunjiang.example/log2", ORIGIN], *[["yunjiang.example/log2"]] * 2]
+
+
+@pytest.mark.requirement("WIT-09")
+async def test_a_removed_key_and_a_row_that_is_none_prove_nothing(log: Log) -> None:
+    await grow(log)
+    gone, now = key(9), Signer(ORIGIN, key(2))
+    await log.fetch("INSERT INTO audit.log_key VALUES (1, $1, now(), now())", vkey(ORIGIN, gone))
+    await log.fetch("INSERT INTO audit.log_key VALUES (1, 'nonsense', now())")
+    for signer, expected in ((Signer(ORIGIN, gone), []), (log.signer, [7]), (now, [7])):
+        note = signer.sign(7, bytes(32))
+        async with saying(http("200 OK", note.encode())) as url:
+            witnessing = Witnessing(log.database, [Witness(url=url, vkey=vkey_of(1))], now.vkeys)
+            assert [tree.size for tree in await witnessing.proven(ORIGIN)] == expected
+            await witnessing.close()
 
 
 @pytest.mark.requirement("WIT-06")
 async def test_a_witness_whose_clock_is_wrong_counts_by_our_clock(log: Log, tmp_path: Path) -> None:
     await grow(log)
     async with witness_here(tmp_path) as witness, asked_by(log, witness.seen) as witnessing:
+        witness.clock.ahead = timedelta(seconds=2 * CLOCKS_APART_S)
+        await witnessing.tick()
+        assert await cosigned(log) == []
+        assert await errors(log) == {"w1.example": f"{ORIGIN}: cosigned with a time that has not come"}
+        witness.forget()
         witness.clock.ahead = -timedelta(days=400)
         with capture_logs() as said:
             await witnessing.tick()
         assert [line["event"] for line in said if "clock" in line["event"]] == ["witness.clock_differs"]
     [row] = await log.fetch("SELECT at, now() - at < interval '1 minute' FROM audit.cosignature")
     assert row[1]
-    policy = Policy(log.database, "enforce", GRACE_S, is_witnessed=True)
+    policy = Policy(log.database, "enforce", GRACE_S, ["w1.example"])
     await policy.judge()
     policy.check()
 
@@ -338,7 +371,8 @@ async def client(log: Log, witnessing: Witnessing) -> AsyncIterator[AsyncClient]
         """At once."""
 
     app = make_app("audit", lifespan, ready)
-    app.include_router(api.router(log.database, witnessing, Policy(log.database, "alarm", GRACE_S, is_witnessed=True)))
+    policy = Policy(log.database, "alarm", GRACE_S, ["w1.example"])
+    app.include_router(api.router(log.database, witnessing, policy))
     async with AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://audit.test") as made:
         yield made
 

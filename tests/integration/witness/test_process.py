@@ -115,6 +115,20 @@ def test_killed_under_load_it_never_falls_behind_what_it_answered(tmp_path: Path
         process.stop()
 
 
+@pytest.mark.requirement("WIT-02")
+def test_it_does_not_start_with_its_key_and_an_empty_folder(tmp_path: Path) -> None:
+    with witness_process(tmp_path) as process:
+        process.stop()
+        (tmp_path / "cosigned").rename(tmp_path / "elsewhere")
+        with pytest.raises(AssertionError, match="is its volume mounted"):
+            process.start()
+        (tmp_path / "cosigned" / "lock").unlink()
+        (tmp_path / "cosigned" / "identity").unlink()
+        (tmp_path / "cosigned").rmdir()
+        (tmp_path / "elsewhere").rename(tmp_path / "cosigned")
+        process.start()
+
+
 @pytest.mark.requirement("WIT-03")
 def test_a_second_process_does_not_get_the_folder(running: WitnessProcess) -> None:
     second = WitnessProcess(running.folder)

@@ -53,6 +53,7 @@ BROKEN: dict[str, Callable[[], Batch]] = {
     "unknown retention": replaced(b'"personal"', b'"eternity"'),
     "a call that is no UUID": replaced(CALL.encode(), CALL.upper().encode()),
     "a call that ends in a line end": replaced(CALL.encode(), CALL.encode() + b"\\n"),
+    "a call that is kept for ever": replaced(b'"personal"', b'"permanent"'),
     "a member that is not ours": replaced(b'"v":1', b'"v":1,"w":' + b"[" * 500 + b"]" * 500),
     "one nested too deeply": replaced(b'"v":1', b'"v":1,"w":' + b"[" * 20_000 + b"]" * 20_000),
     "a call without a department": replaced('"department":"民政局",'.encode(), b""),

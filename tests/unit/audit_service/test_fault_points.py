@@ -16,7 +16,8 @@ from audit_service.sequencing.ports import Ports
 from audit_service.sequencing.step import step, take_office
 from harness.audit_log import record
 from harness.log_in_memory import KEPT, LOST, Fate, Fault, Session, World
-from harness.simulation import FIRST, Witness, check
+from harness.promises import check
+from harness.simulation import FIRST, Witness
 from runtime.ids import uuid7
 
 POINTS = (
@@ -82,7 +83,7 @@ class Small:
 
     async def _office(self) -> None:
         session = Session(self.world)
-        ports = Ports(session, self.world, FIRST.signer(self.world), witnessed=self.witness.size_of)
+        ports = Ports(session, self.world, FIRST.signer(self.world), witnessed=self.witness.shown)
         try:
             assert await session.elect()
             term = await take_office(ports)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit_service.archive.periods import FLOOR_DAYS, MOST_MONTHS, Periods, check_periods, kept_until, plus_months
 from audit_service.keeping.law import under
-from audit_service.keeping.periods import FLOOR_DAYS, Periods, check_periods, kept_until, plus_months
 from statute.model import UnknownKey
 from statute.profiles import bundled
 
@@ -76,8 +76,20 @@ def test_less_than_the_law_is_refused_at_start(general: int, personal: int, told
         Periods(general, personal)
 
 
-def test_longer_is_always_possible() -> None:
-    check_periods(7, 120)
+def test_longer_is_possible_and_for_ever_is_not() -> None:
+    check_periods(7, MOST_MONTHS)
+    assert Periods(MOST_MONTHS, MOST_MONTHS).kept_until("29991231-general") == date(3100, 1, 1)
+    with pytest.raises(ValueError, match=r"^records of class general are kept for 1200 months at most, not for 1201"):
+        check_periods(MOST_MONTHS + 1, 36)
+
+
+@pytest.mark.requirement("KEP-01")
+def test_a_mixed_day_is_kept_as_a_personal_one() -> None:
+    segment, mixed = "20260102-general", {"20260102-general"}
+    assert Periods().kept_until(segment, mixed) == Periods().kept_until("20260102-personal") == date(2029, 1, 3)
+    assert not Periods().is_due(segment, date(2029, 1, 3), mixed)
+    assert Periods().is_due(segment, date(2029, 1, 4), mixed)
+    assert Periods().kept_until("20260101-general", mixed) == Periods().kept_until("20260101-general")
 
 
 @pytest.mark.requirement("KEP-01")

@@ -9,7 +9,7 @@ from hypothesis import given
 from audit_service.summary import LONGEST_KEY, LONGEST_TEXT, Filter, Summary, moment, outcomes_of, summary_of
 from harness.audit_log import AT_MS, record
 from harness.leaves import leaves
-from wire.audit import CallLeaf, Leaf, encode
+from wire.audit import CallLeaf, Event, Leaf, encode, event_leaf
 
 CALL = "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e"
 SEGMENT = "20260701-personal"
@@ -58,6 +58,16 @@ def test_a_row_says_what_its_leaf_says() -> None:
         code="provider/not-found", fault="provider", took_ms=45, request_bytes=5, answer_bytes=9, fields_returned=2,
         fields_masked=1, gateway="gateway-1",
     )  # fmt: skip
+
+
+@pytest.mark.requirement("SRC-22")
+@pytest.mark.parametrize(("subject", "found"), [("p1:" + "ab" * 16, "p1:" + "ab" * 16), ("case/7", ""), ("", "")])
+def test_an_event_is_about_a_person_only_by_a_pseudonym(subject: str, found: str) -> None:
+    leaf = event_leaf(Event(id=CALL, at=1, event="clock.started", actor="a", department="d",
+                            facts={"subject": subject}), "audit-1", 1, 1)  # fmt: skip
+    row = summary_of(SEGMENT, 7, encode(leaf))
+    assert row is not None
+    assert row.subject == found
 
 
 @pytest.mark.requirement("SRC-22")

@@ -28,8 +28,9 @@ from harness.receipts import (
     witness_vkey,
 )
 from harness.standalone import ALONE, run_here, same_judgement
-from tlog.checkpoint import Checkpoint
-from tlog.hashes import SUITES, Suite
+from tlog.checkpoint import Checkpoint, make
+from tlog.hashes import SHA256, SM3, SUITES, Suite
+from tlog.history import Verdict, compare
 from tlog.package import Trust
 from tlog.proofs import ProofError, verify_consistency
 
@@ -180,6 +181,19 @@ def test_it_judges_growth_as_the_library_does(suite: Suite) -> None:
                     expected = False
                 one, two = Checkpoint(ORIGIN, older, pair[0], suite), Checkpoint(ORIGIN, newer, pair[1], suite)
                 assert holds(one, two, steps) is expected is (steps == proof and pair == (first, second))
+
+
+@pytest.mark.requirement("TLG-04", "TLG-06")
+def test_a_log_that_hashes_otherwise_and_an_empty_tree_with_a_root_are_no_beginnings() -> None:
+    """The root of the old tree is a node of the new one, whatever it was hashed with."""
+    leaf = SHA256.leaf(b"c")
+    old = SM3.node(SM3.leaf(b"a"), SM3.leaf(b"b"))
+    newer = (3, SHA256.node(old, leaf), SHA256)
+    for older in ((2, old, SHA256), (2, old, SM3), (0, SHA256.empty, SHA256), (0, bytes(32), SHA256)):
+        notes = [make(ORIGIN, size, root, key(), suite) for size, root, suite in (older, newer)]
+        verdict = compare(*notes, vkey(), proof=[leaf])
+        assert holds(Checkpoint(ORIGIN, *older), Checkpoint(ORIGIN, *newer), [leaf]) is (verdict == Verdict.CONSISTENT)
+        assert (verdict == Verdict.CONSISTENT) is (older in ((2, old, SHA256), (0, SHA256.empty, SHA256)))
 
 
 @pytest.mark.requirement("TLG-04", "TLG-06")

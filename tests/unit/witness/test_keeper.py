@@ -106,7 +106,7 @@ def test_a_record_is_on_the_disk_name_and_content_before_the_answer(
         assert there.ask(0, 5).status == 200
         assert disk.calls == STEPS
         monkeypatch.undo()
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["lock", keeper.file_name(ORIGIN)])
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["identity", "lock", keeper.file_name(ORIGIN)])
 
 
 @pytest.mark.requirement("WIT-02")
@@ -169,8 +169,50 @@ def test_what_contradicts_is_told_with_the_log_own_signature_and_nobody_else_wor
         there.ask(0, 5)
         there.cosigner.add(body(5, [], fork.note(5) + signature_line(fork.text(5)) + stranger))
         there.cosigner.add(body(5, [], Tree().note(5, key(2))))
-    [told] = [line for line in said if line["event"] == "checkpoint.contradicts"]
-    assert (told["held"], told["note"]) == (5, fork.note(5))
+        assert there.cosigner.add(fork.body(0, 5)).status == 409
+        assert there.cosigner.add(fork.body(5, 7)).status == 422
+        assert there.cosigner.add(TREE.body(0, 5)).status == 409
+    told = [line for line in said if line["event"] == "checkpoint.contradicts"]
+    assert [line["note"] for line in told] == [fork.note(5), fork.note(5), fork.note(7)]
+    assert [line["alarm"] for line in told] == [True, True, False], "a proof may be wrong, two trees of a size are two"
+    assert {line["held"] for line in told} == {5}
+
+
+# --- the folder that goes with a key ---------------------------------------------------------------------------------
+def start(folder: Path, key_file: Path) -> str:
+    """As the process does; the key."""
+    kept = Keeper(folder)
+    try:
+        kept.claim(key_file)
+        return key_from_file(WITNESS, key_file).vkey
+    finally:
+        kept.close()
+
+
+@pytest.mark.requirement("WIT-02")
+def test_a_key_that_signed_does_not_start_with_another_folder(tmp_path: Path) -> None:
+    key_file, folder = tmp_path / "keys" / "witness.pem", tmp_path / "cosigned"
+    first = start(folder, key_file)
+    assert start(folder, key_file) == first
+    for other in ("not mounted", "of another witness"):
+        if other == "of another witness":
+            start(tmp_path / other, tmp_path / "other.pem")
+        for _ in range(2):
+            with pytest.raises(CannotKeep, match="is its volume mounted"):
+                start(tmp_path / other, key_file)
+    assert start(folder, key_file) == first
+    key_file.unlink()
+    assert start(tmp_path / "anew", key_file) != first
+
+
+@pytest.mark.requirement("WIT-02")
+def test_a_key_from_elsewhere_is_taken_even_where_nothing_can_be_written(tmp_path: Path) -> None:
+    key_file = tmp_path / "keys" / "witness.pem"
+    first = key_from_file(WITNESS, key_file).vkey
+    (key_file.parent / "witness.pem.folder").mkdir()  # even root cannot write a file there
+    with capture_logs() as said:
+        assert start(tmp_path / "cosigned", key_file) == first
+    assert [line["event"] for line in said] == ["witness.key_remembers_no_folder"]
 
 
 # --- overlapping requests -------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from audit_service.api.archive import answer, no_query
 from audit_service.keeping.disposals import Disposals, Shown, Wish
@@ -17,9 +17,22 @@ from wire import scopes
 from wire.tokens import AccessToken, Door
 
 _READABLE = r"^[^\x00-\x1f\x7f]*$"
-Word = Annotated[str, Field(max_length=200, pattern=_READABLE)]
-Reason = Annotated[str, Field(min_length=1, max_length=1000, pattern=_READABLE)]
-Moment = Annotated[AwareDatetime, Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC))]
+
+
+def _text(value: object) -> object:
+    """JSON has no dates: a number would be taken for seconds since 1970."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError("a text is expected")
+    return value
+
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200, pattern=_READABLE)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000, pattern=_READABLE)]
+Moment = Annotated[
+    AwareDatetime,
+    Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(3000, 1, 1, tzinfo=UTC)),
+    BeforeValidator(_text),
+]
 _FILTER = ("party", "system", "interface", "grant", "case", "call", "since", "before")
 
 
@@ -31,7 +44,7 @@ class DisposalBody(Strict):
     """All segments of a class on days before `before` (UTC, excluded)."""
 
     retention: Literal["general", "personal"]
-    before: Annotated[date, Field(ge=date(2000, 1, 1), lt=date(3000, 1, 1))]
+    before: Annotated[date, Field(ge=date(2000, 1, 1), lt=date(3000, 1, 1)), BeforeValidator(_text)]
     reason: Reason
     case: Word = ""
 
@@ -105,6 +118,7 @@ def _disposals(disposals: Disposals, door: Door) -> APIRouter:
 
     @routes.post("/{disposal}/reject")
     async def reject(disposal: UUID, body: ReasonBody, token: AccessToken = keeper) -> Response:
+        """By anybody, and also after it was approved, until its first day has begun to go."""
         return answer(_shown(await disposals.reject(str(disposal), body.reason, token)))
 
     return routes

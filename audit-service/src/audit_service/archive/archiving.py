@@ -10,7 +10,7 @@ import hashlib
 import tempfile
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from audit_service import store
 from audit_service.archive import manifest, parquet
 from audit_service.archive import store as sql
 from audit_service.archive.objects import Away, Objects
+from audit_service.archive.periods import Periods
 from audit_service.archive.proving import Damaged, prove
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
@@ -39,14 +40,14 @@ _TROUBLE = (*TROUBLE, Refusal, asyncpg.PostgresError)
 
 
 class Archive:
-    """`tick` is called every minute or so. `kept_until` tells the last day on which a segment has to be there."""
+    """`tick` is called every minute or so."""
 
     def __init__(
         self,
         database: store.Database,
         writer: Writer,
         objects: Objects,
-        kept_until: Callable[[str], date | None],
+        periods: Periods,
         *,
         clock: Clock | None = None,
         hot_days: int = HOT_DAYS,
@@ -55,7 +56,7 @@ class Archive:
         self._database = database
         self._writer = writer
         self._objects = objects
-        self._kept_until = kept_until
+        self._periods = periods
         self._clock = clock or SystemClock()
         self._hot = timedelta(days=hot_days)
         self._restored = timedelta(days=restored_days)
@@ -99,7 +100,7 @@ class Archive:
         root, leaves = await self._verify(connection, segment, name, sha256)
         if leaves != extent.leaves:
             raise Damaged(f"{leaves} leaves in the file, {extent.leaves} in the database")
-        until = self._kept_until(segment)
+        until = self._periods.kept_until(segment, await sql.mixed(connection))
         told = manifest.encode(manifest.Manifest(
             segment=segment, retention=segment[9:], shards=await _parts(connection, extent), first=extent.first,
             last=extent.last, count=leaves, root=root.hex(), object=name, sha256=sha256.hex(), bytes=size,

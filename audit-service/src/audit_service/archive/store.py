@@ -53,6 +53,11 @@ FROM audit.archive a LEFT JOIN audit.disposal d ON d.id = a.disposal
 WHERE a.state <> 'closed'"""
 
 
+async def mixed(connection: Any) -> set[str]:
+    """General segments that are kept as personal ones: see migration 0004."""
+    return {row[0] for row in await connection.fetch("SELECT segment FROM audit.mixed_segment")}
+
+
 async def archived(connection: Any) -> dict[str, Archived]:
     """Every segment that is sealed or more, by name."""
     rows = await connection.fetch(f"{_ARCHIVED} ORDER BY a.segment")

@@ -52,3 +52,12 @@ def note_gaps(sequenced: dict[Writer, Sequences], findings: Findings) -> None:
     for (gateway, epoch), numbers in sequenced.items():
         for least, most in numbers.gaps():
             findings.note(f"writer {gateway}/{epoch}: sequences {least} to {most} never came")
+
+
+async def check_watched(tx: Any, findings: Findings) -> None:
+    """What the monitor has seen acknowledged once is so still, though it never got into the log."""
+    for gateway, epoch, lost in await store.lost_numbers(tx):
+        why = f"{lost} of its numbers were acknowledged, and are so no more"
+        if lost < 0:
+            why = f"{-lost} of its numbers were acknowledged where there were others"
+        findings.report(f"writer {gateway}/{epoch}", why)

@@ -11,7 +11,7 @@ import asyncpg
 
 from audit_service import store as log
 from audit_service.archive.objects import Objects
-from audit_service.archive.store import archived
+from audit_service.archive.store import Archived, archived, mixed
 from audit_service.fsck import batches, ledger, searched, store
 from audit_service.fsck.cosigned import check_cosignatures
 from audit_service.fsck.findings import Findings, Progress
@@ -78,6 +78,7 @@ class Check:
         self._sequences: dict[Writer, Sequences] = {}
         self._placeless = 0
         self._keys: Keys
+        self._archive: dict[str, Archived]
         self._told: Told
         self._reader: Reader
         self._shelf: Shelf
@@ -87,7 +88,8 @@ class Check:
 
     @property
     def summary(self) -> str:
-        verdict = f"{self.findings.count} findings" if self.findings.count else "clean"
+        clean = "clean as far as it was looked at" if self.findings.is_partial else "clean"
+        verdict = f"{self.findings.count} findings" if self.findings.count else clean
         return f"fsck: {self.size} leaves, {self._reader.signed} checkpoints, {self.waiting} waiting batches: {verdict}"
 
     # --- what is wanted
@@ -113,6 +115,7 @@ class Check:
         begun = [part.shard.first for part in self._parts if part.shard.first <= wanted]
         first = begun[-1] if begun else 0
         start = first + (wanted - first) // TILE_WIDTH * TILE_WIDTH
+        self.findings.is_partial |= start > 0
         await self._walk_all(start)
         await self._beyond()
         self.waiting = await batches.check_waiting(self._tx, self._sequences, self.findings)
@@ -144,8 +147,13 @@ class Check:
         await self._beside()
 
     async def _beside(self) -> None:
-        """Cosignatures, and the daily figures of every segment that is in the database."""
+        """Cosignatures, what the monitor remembers, the index of segments that went, and the daily figures of every
+        segment that is in the database."""
         await check_cosignatures(self._tx, self._manner.witnesses, self.findings)
+        await batches.check_watched(self._tx, self.findings)
+        went = [one for one in self._archive.values() if not self._shelf.is_hot(one.segment)]
+        ranges = [(one.segment, one.first_index, one.last_index) for one in went]
+        ledger.check_index(self._archive, await store.indexed_of(self._tx, ranges), self.findings)
         hot = [segment for segment in await store.segments(self._tx) if self._shelf.is_hot(segment)]
         await searched.usage(self._tx, hot, self.findings)
 
@@ -153,7 +161,7 @@ class Check:
     async def begin(self) -> bool:
         """Head, shards, keys, archive: what the rest rests on. False if there is nothing to walk."""
         shards = await log.shards(self._tx)
-        archive = await archived(self._tx)
+        archive = self._archive = await archived(self._tx)
         self._shelf = Shelf(archive, self._manner.objects, self.findings)
         self._indexed = await store.indexed(self._tx)
         self._told = await listen(self._tx, shards, archive, self._shelf, self._manner.memory, self.findings)
@@ -164,7 +172,7 @@ class Check:
         self._reader = Reader(self._tx, self._keys, self.findings, self._shelf)
         await ledger.settle_keys(self._tx, self._keys, self._told)
         await ledger.check_keys(self._tx, named, shards, self._told, self.findings)
-        ledger.check_segments(archive, self._told, self.findings)
+        ledger.check_segments(archive, await mixed(self._tx), self._told, self.findings)
         await self._divide(shards)
         return bool(self._parts)
 

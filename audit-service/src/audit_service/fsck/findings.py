@@ -19,6 +19,8 @@ class Findings:
         self._kept: dict[tuple[str, str], None] = {}
         self._more: Counter[str] = Counter()
         self.notes: list[str] = []
+        self.is_partial = False
+        """Whether something that is there was not looked at."""
 
     def report(self, what: str, why: str) -> None:
         """`what` begins with the kind and names the place: "leaf 5"."""
@@ -34,6 +36,11 @@ class Findings:
         """Said once."""
         if line not in self.notes and len(self.notes) < self._most:
             self.notes.append(line)
+
+    def leave(self, line: str) -> None:
+        """A note that part of the log was not looked at."""
+        self.is_partial = True
+        self.note(line)
 
     @property
     def told(self) -> list[tuple[str, str]]:

@@ -1,20 +1,22 @@
 """Tables that say how the log is kept, against the leaves that say so: shards, keys, segments that went."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from audit_service import store as log
+from audit_service.archive.periods import Periods
 from audit_service.archive.store import Archived
 from audit_service.fsck import store
 from audit_service.fsck.findings import Findings
 from audit_service.fsck.keys import ADDED, FROZEN, OPENED, REMOVED, Keys, is_vkey
 from audit_service.fsck.told import Statement, Told
+from audit_service.summary import moment
 from audit_service.walk import Frontier
 from tlog import checkpoint
 from tlog.proofs import ProofError
 
-DISPOSED = "disposal.executed"
+APPROVED, DISPOSED = "disposal.approved", "disposal.executed"
 _ANY_SIZE = 2**63 - 1
 WRITER = "sequencer"
 """Under this name the log itself writes of shards and keys."""
@@ -133,16 +135,55 @@ async def _first_signers(tx: Any, shard: log.Shard, rows: dict[str, bool]) -> li
 
 
 # --- segments -------------------------------------------------------------------------------------------------------
-def check_segments(archive: dict[str, Archived], told: Told, findings: Findings) -> None:
-    """Every segment that is not in the database went for a reason that a leaf tells."""
+def check_segments(archive: dict[str, Archived], mixed: Container[str], told: Told, findings: Findings) -> None:
+    """Every segment that is not in the database went for a reason that a leaf tells, and was allowed to. Segments that
+    are `mixed` hold personal records, whatever their name says."""
     for name, kept in archive.items():
         if kept.state == "disposed":
-            if not told.says(kept.disposal_leaf, DISPOSED, {"segment": name}):
+            if not told.says(kept.disposal_leaf, DISPOSED, {"segment": name, **_extent(kept)}):
                 findings.report(f"segment {name}", "is gone, and no leaf says that it was disposed of")
+            elif (executed := told.by_index.get(kept.disposal_leaf or 0)) is not None:
+                for why in _unlawful(name, mixed, executed, told):
+                    findings.report(f"segment {name}", f"is gone, and {why}")
         elif kept.state in ("archived", "restored"):
-            facts = {"segment": name, "manifest": kept.manifest_sha256.hex()}
+            facts = {"segment": name, "manifest": kept.manifest_sha256.hex(), "object": kept.object,
+                     "sha256": kept.sha256.hex(), **_extent(kept)}  # fmt: skip
             if not told.says(kept.manifest_leaf, "segment.archived", facts):
                 findings.report(f"segment {name}", "is in the archive, and no leaf holds the hash of its manifest")
+
+
+def _extent(kept: Archived) -> dict[str, str]:
+    return {"first": str(kept.first_index), "last": str(kept.last_index), "count": str(kept.count)}
+
+
+def _unlawful(segment: str, mixed: Container[str], executed: Statement, told: Told) -> Iterator[str]:
+    """What speaks against a disposal, as leaves tell of it. The least periods of the law; an installation may have set
+    longer ones."""
+    facts = executed.facts
+    people = facts.get("proposed_by", ""), facts.get("approved_by", "")
+    if not all(people) or people[0] == people[1]:
+        yield "not two people decided it"
+    if not _was_due(segment, mixed, executed):
+        yield "had to be kept longer"
+    said = {name: facts.get(name, "") for name in ("disposal", "proposed_by")}
+    approvals = (one for one in told.by_index.values() if one.name == APPROVED and one.leaf < executed.leaf)
+    if told.is_whole and not any(one.facts.items() >= said.items() for one in approvals):
+        yield "no leaf before says that two people approved it"
+
+
+def _was_due(segment: str, mixed: Container[str], executed: Statement) -> bool:
+    try:
+        return Periods().is_due(segment, moment(executed.at).date(), mixed)
+    except (ValueError, OverflowError):
+        return False  # no day has this name
+
+
+def check_index(archive: dict[str, Archived], indexed: Mapping[str, int], findings: Findings) -> None:
+    """The index names as many leaves of a segment that went as the log said when it went."""
+    for name, number in indexed.items():
+        if number != archive[name].count:
+            findings.report(f"segment {name}", f"is not in the database; of its {archive[name].count} leaves the index "
+                            f"names {number}")  # fmt: skip
 
 
 def check_gone(gone: Mapping[str, Frontier], told: Told, findings: Findings) -> None:

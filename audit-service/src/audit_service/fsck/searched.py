@@ -59,7 +59,7 @@ def compare(leaves: dict[int, Leaf], rows: Iterable[Summary], upto: int, hot: se
 def _told(number: int, leaf: Leaf) -> Summary | None:
     try:
         return summary_of(leaf.segment, number, leaf.body)
-    except (msgspec.DecodeError, msgspec.ValidationError, UnicodeDecodeError, KeyError, TypeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, KeyError, TypeError):
         return None  # no leaf: fsck names it for that
 
 

@@ -187,6 +187,34 @@ async def promised_and_waiting(tx: Any) -> tuple[int, int]:
     return row[0], row[1]
 
 
+async def indexed_of(tx: Any, ranges: Sequence[tuple[str, int, int]]) -> dict[str, int]:
+    """How many leaves of each segment the index names; (segment, first, last)."""
+    rows = await tx.fetch(
+        """SELECT s.segment, (SELECT count(*) FROM audit.entry_index i
+                              WHERE i.leaf_index BETWEEN s.first AND s.last AND i.segment = s.segment)
+           FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS s (segment, first, last)""",
+        *([one[i] for one in ranges] for i in range(3)),
+    )
+    return dict(rows)
+
+
+async def lost_numbers(tx: Any) -> list[tuple[str, int, int]]:
+    """(gateway, epoch, how many) where the monitor has seen other numbers acknowledged than are so now: fewer are left,
+    or, below 0, more. What came into a gap since it was seen is left out."""
+    rows = await tx.fetch(
+        """SELECT w.gateway, w.epoch, (w.up_to - g.missing - a.came)::text
+           FROM audit.watched_writer w, LATERAL (
+               SELECT coalesce(sum(g.last - g.first + 1), 0) AS missing FROM audit.gap g
+               WHERE g.gateway = w.gateway AND g.epoch = w.epoch AND g.filled_at IS NULL) g, LATERAL (
+               SELECT coalesce(sum(a.count), 0) AS came FROM audit.acknowledgement a
+               WHERE a.gateway = w.gateway AND a.epoch = w.epoch AND a.first_sequence < w.up_to AND NOT EXISTS (
+                   SELECT FROM audit.gap g WHERE g.gateway = w.gateway AND g.epoch = w.epoch AND g.filled_at IS NULL
+                       AND a.first_sequence BETWEEN g.first AND g.last)) a
+           WHERE w.up_to - g.missing <> a.came ORDER BY 1, 2 LIMIT 1000"""
+    )
+    return [(row[0], row[1], int(row[2])) for row in rows]
+
+
 _WRONG_CALLS = """
 SELECT call_id::text, intents, outcomes, o.call_id IS NOT NULL
 FROM (SELECT call_id, count(*) FILTER (WHERE kind = 'intent') AS intents,

@@ -66,12 +66,16 @@ class Reader:
         for number, row in index.items():
             if number not in leaves and self._shelf.is_away(row.segment):
                 wanted[row.segment].append(number)
+        gone: set[int] = set()
         for segment, numbers in wanted.items():
-            for kept in await self._shelf.leaves(segment, numbers):
+            found = await self._shelf.leaves(segment, numbers)
+            if found is None:
+                gone.update(number for number in numbers if self._shelf.holds(segment, number))
+            for kept in found or ():
                 leaves[kept.index] = leaf_of(segment, kept.leaf)
                 if kept.private:
                     private[kept.index] = kept.private
-        return frozenset(number for numbers in wanted.values() for number in numbers if number not in leaves)
+        return frozenset(gone)
 
     # --- signatures and promises
     async def checkpoints(self, shard: log.Shard, after: int, up_to: int) -> dict[int, bytes]:

@@ -23,7 +23,7 @@ Memory = dict[tuple[str, bytes], list[tuple[int, bytes]]]
 
 
 class Statement(NamedTuple):
-    """An event of the log about itself, and its leaf's index; `own_index` is that in its shard."""
+    """An event of the log about itself, and its leaf's index; `own_index` is that in its shard, `at` in Unix ms."""
 
     leaf: int
     shard: int
@@ -31,20 +31,22 @@ class Statement(NamedTuple):
     writer: str
     name: str
     facts: dict[str, str]
+    at: int
 
 
 class Told:
     """All statements, by index. `is_whole` is False where some of them could not be read."""
 
-    def __init__(self, statements: Sequence[Statement], *, is_whole: bool) -> None:
+    def __init__(self, statements: Sequence[Statement], unread: Sequence[tuple[int, int]]) -> None:
         self.by_index = {told.leaf: told for told in statements}
-        self.is_whole = is_whole
+        self._unread = tuple(unread)
+        self.is_whole = not unread
 
     def says(self, index: int | None, name: str, facts: dict[str, str]) -> bool:
         """Whether the leaf at an index says so; of a leaf that cannot be read nobody knows."""
         told = self.by_index.get(-1 if index is None else index)
         if told is None:
-            return not self.is_whole
+            return index is not None and any(first <= index <= last for first, last in self._unread)
         return told.name == name and all(told.facts.get(key) == value for key, value in facts.items())
 
 
@@ -53,28 +55,28 @@ async def listen(
 ) -> Told:
     """Everything that the log says of itself. `memory` spares reading the same files of the archive again."""
     own = [segment for segment in await store.segments(tx) if segment.endswith(_CLASS)]
-    found, is_whole = await store.leaves_of(tx, own), True
+    found, unread = await store.leaves_of(tx, own), []
     for name, kept in archive.items():
         if name.endswith(_CLASS) and kept.state == "archived":
             if (name, kept.sha256) not in memory:
                 away = await shelf.leaves(name, range(kept.first_index, kept.last_index + 1))
                 if not away:
-                    is_whole = False
+                    unread.append((kept.first_index, kept.last_index))
                     continue
                 memory[name, kept.sha256] = [(leaf.index, leaf.leaf) for leaf in away]
             found += memory[name, kept.sha256]
-    if not is_whole:
-        findings.note("what the log says of itself is partly in an archive that is not at hand, and is taken as said")
+    if unread:
+        findings.leave("what the log says of itself is partly in an archive that is not at hand, and is taken as said")
     statements = (_statement(shards, index, body) for index, body in sorted(found))
-    return Told([told for told in statements if told is not None], is_whole=is_whole)
+    return Told([told for told in statements if told is not None], unread)
 
 
 def _statement(shards: Sequence[log.Shard], index: int, body: bytes) -> Statement | None:
     try:
         leaf = _event.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     shard = next((one for one in reversed(shards) if one.first <= index), None)
     if shard is None:
         return None
-    return Statement(index, shard.id, index - shard.first, leaf.gateway, leaf.event, leaf.facts)
+    return Statement(index, shard.id, index - shard.first, leaf.gateway, leaf.event, leaf.facts, leaf.at)

@@ -9,10 +9,10 @@ from typing import Any
 
 from audit_service import store as log_store
 from audit_service.archive import store as archive_store
+from audit_service.archive.periods import Periods
 from audit_service.keeping import store
 from audit_service.keeping.events import told
 from audit_service.keeping.holds import Holds
-from audit_service.keeping.periods import Periods
 from audit_service.keeping.store import Disposal, Due, State
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
@@ -78,14 +78,15 @@ class Disposals:
     async def propose(self, wish: Wish, token: AccessToken) -> Shown:
         """Raises Refusal: TOO_EARLY if the class is kept longer, NOT_FOUND if there is nothing to dispose of."""
         now = self._clock.now()
-        self._expect_due(wish, now.astimezone(UTC).date())
+        today = now.astimezone(UTC).date()
+        self._expect_due(wish, today)
         disposal = Disposal(
             str(uuid7(int(now.timestamp() * 1000))), wish.retention, wish.before, wish.reason, wish.case, "proposed",
             token.client, token.department, now,
         )  # fmt: skip
         async with log_store.answering("disposal"), self._database.clerk.acquire() as tx, tx.transaction():
             await store.one_proposal_at_a_time(tx)
-            segments = await self._due(tx, wish)
+            segments = await self._due(tx, wish, today)
             if not segments:
                 raise Refusal(codes.NOT_FOUND, "nothing is left that could be disposed of")
             await store.add_disposal(tx, disposal, segments)
@@ -103,8 +104,10 @@ class Disposals:
                 codes.TOO_EARLY, f"the newest is kept until {until}", until=until.isoformat() if until else ""
             )
 
-    async def _due(self, tx: Any, wish: Wish) -> list[str]:
-        """Segments in the database and in the archive, but for those that somebody is at already."""
+    async def _due(self, tx: Any, wish: Wish, today: date) -> list[str]:
+        """Segments in the database and in the archive, but for those that somebody is at already, or that are kept for
+        longer than their class."""
+        mixed = await archive_store.mixed(tx)
         archived = await archive_store.archived(tx)
         there = {name for name, kept in archived.items() if kept.state != "disposed"}
         there |= set(await archive_store.hot(tx)) - archived.keys()
@@ -112,7 +115,9 @@ class Disposals:
         return sorted(
             segment
             for segment in there - taken
-            if segment[9:] == wish.retention and segment[:8] < f"{wish.before:%Y%m%d}"
+            if segment[9:] == wish.retention
+            and segment[:8] < f"{wish.before:%Y%m%d}"
+            and self._periods.is_due(segment, today, mixed)
         )
 
     async def approve(self, number: str, token: AccessToken) -> Shown:
@@ -120,18 +125,22 @@ class Disposals:
         return await self._decide(number, "approved", "", token)
 
     async def reject(self, number: str, reason: str, token: AccessToken) -> Shown:
-        """By anybody, its author too. Raises Refusal: NOT_FOUND, NOT_IN_THIS_STATE."""
+        """By anybody, its author too, and also once it is approved, until it has begun. Raises Refusal: NOT_FOUND,
+        NOT_IN_THIS_STATE."""
         return await self._decide(number, "rejected", reason, token)
 
     async def _decide(self, number: str, state: State, reason: str, token: AccessToken) -> Shown:
         now = self._clock.now()
         async with log_store.answering("disposal"), self._database.clerk.acquire() as tx, tx.transaction():
-            done = await store.decide(tx, number, state, token.client, token.department, now)
+            done = await store.decide(tx, number, state, token.client, token.department)
             shown = await _shown(tx, number)
             if not done:
                 raise _not_decided(shown.disposal)
-            facts = {"disposal": number, "reason": reason, "proposed_by": shown.disposal.proposed_by}
-            await self._writer.write([told(f"disposal.{state}", now, token, facts)])
+            of = shown.disposal
+            facts = {"disposal": number, "reason": reason, "proposed_by": of.proposed_by, "retention": of.retention,
+                     "before": of.before.isoformat()}  # fmt: skip
+            event = of.approval if state == "approved" else ""  # by its id the database finds the leaf
+            await self._writer.write([told(f"disposal.{state}", now, token, facts, event)])
         return shown
 
 

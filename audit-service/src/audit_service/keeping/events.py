@@ -12,8 +12,8 @@ def told(event: str, at: datetime, token: AccessToken, facts: dict[str, str], nu
     return _told(event, at, token.client, token.department, facts, number)
 
 
-def told_by_us(event: str, at: datetime, facts: dict[str, str], number: str) -> Event:
-    """An act of the log itself."""
+def told_by_us(event: str, at: datetime, facts: dict[str, str], number: str = "") -> Event:
+    """An act of the log itself. `number` as above."""
     return _told(event, at, "keeping", "", facts, number)
 
 

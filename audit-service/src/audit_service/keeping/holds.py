@@ -1,7 +1,7 @@
 """Legal holds: what must not be disposed of, whatever its age, until another person says that it may.
 
 A hold keeps every segment (a day and class, the unit in which anything is ever deleted) that has a record it fits,
-and the day before as well: a call that ended after midnight began there.
+and those where such a call began: the day before, or any other that `ends_elsewhere` knows.
 """
 
 from datetime import timedelta
@@ -10,9 +10,9 @@ from typing import Any
 from audit_service import store as log_store
 from audit_service.archive import store as archive_store
 from audit_service.archive.cold import Cold
+from audit_service.archive.periods import parts_of
 from audit_service.keeping import store
 from audit_service.keeping.events import told
-from audit_service.keeping.periods import parts_of
 from audit_service.keeping.store import Hold
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
@@ -24,11 +24,9 @@ _BEYOND = 2**63 - 1
 
 
 class Holds:
-    """Placing, releasing, and judging what is held. Without an archive `cold` is None."""
+    """Placing, releasing, and judging what is held."""
 
-    def __init__(
-        self, database: log_store.Database, writer: Writer, cold: Cold | None, clock: Clock | None = None
-    ) -> None:
+    def __init__(self, database: log_store.Database, writer: Writer, cold: Cold, clock: Clock | None = None) -> None:
         self._database = database
         self._writer = writer
         self._cold = cold
@@ -54,7 +52,7 @@ class Holds:
         """By another person than the one who placed it. Raises Refusal: NOT_FOUND, FOUR_EYES, NOT_IN_THIS_STATE."""
         now = self._clock.now()
         async with log_store.answering("hold"), self._database.clerk.acquire() as tx, tx.transaction():
-            done = await store.release(tx, number, token.client, token.department, now)
+            done = await store.release(tx, number, token.client, token.department)
             hold = await store.hold(tx, number)
             if hold is None:
                 raise Refusal(codes.NOT_FOUND, f"no hold {number}")
@@ -63,24 +61,32 @@ class Holds:
             await self._writer.write([told("hold.released", now, token, {"hold": number, "reason": reason})])
         return hold
 
-    async def judge(self, connection: Any, segment: str) -> list[str]:
-        """The holds that keep a closed segment. Raises Refusal(ARCHIVE_AWAY) when that cannot be found out."""
+    async def judge(self, connection: Any, segment: str) -> list[str] | None:
+        """The holds that keep a closed segment, None while its calls cannot all be searched: what is not found then
+        would be taken for what is not there. Raises Refusal(ARCHIVE_AWAY) when that cannot be found out."""
         known = await store.judged(connection, segment)
-        held: list[str] = []
-        for hold in await store.holds(connection, standing=True):
-            if hold.id not in known:
-                known[hold.id] = await self._fits(connection, hold, segment)
-                await store.add_judgement(connection, hold.id, segment, known[hold.id])
-            if known[hold.id]:
-                held.append(hold.id)
-        return held
-
-    async def _fits(self, connection: Any, hold: Hold, segment: str) -> bool:
-        if hold.call_id:
-            return await store.has_call(connection, segment, hold.call_id)
+        standing = await store.holds(connection, standing=True)
         day, retention = parts_of(segment)
-        following = f"{day + timedelta(days=1):%Y%m%d}-{retention}"
-        return await self._has_row(connection, hold, segment) or await self._has_row(connection, hold, following)
+        places = {segment: None, f"{day + timedelta(days=1):%Y%m%d}-{retention}": None}
+        if any(hold.id not in known for hold in standing):
+            places |= dict.fromkeys(await store.ends_elsewhere(connection, segment))
+        last = await store.last_leaf(connection, list(places))
+        if last is not None and not await archive_store.is_ready(connection, last):
+            return None
+        for hold in standing:
+            if hold.id not in known:
+                known[hold.id] = await self._fits(connection, hold, list(places))
+                await store.add_judgement(connection, hold.id, segment, known[hold.id])
+        return [hold.id for hold in standing if known[hold.id]]
+
+    async def _fits(self, connection: Any, hold: Hold, places: list[str]) -> bool:
+        """`places` are the segment itself, and where its calls may have ended."""
+        if hold.call_id:
+            return await store.has_call(connection, places[0], hold.call_id)
+        for place in places:
+            if await self._has_row(connection, hold, place):
+                return True
+        return False
 
     async def _has_row(self, connection: Any, hold: Hold, segment: str) -> bool:
         kept = await archive_store.archived_one(connection, segment)
@@ -88,8 +94,6 @@ class Holds:
             return await store.has_row(connection, segment, hold.wanted)
         if kept.state == "disposed":
             return False
-        if self._cold is None:
-            raise Refusal(codes.ARCHIVE_AWAY, "there is no archive to look into")
         found = await self._cold.rows(segment, hold.wanted, before=_BEYOND, after=-1, limit=1, newest_first=False)
         return bool(found)
 

@@ -1,6 +1,6 @@
 """What the law in force adds to the periods: its numbers may only lengthen them. Pure."""
 
-from audit_service.keeping.periods import GENERAL_MONTHS, PERSONAL_MONTHS, YEAR, Periods
+from audit_service.archive.periods import GENERAL_MONTHS, PERSONAL_MONTHS, YEAR, Periods
 from statute.profiles import bundled
 from statute.resolve import Law
 

@@ -5,9 +5,9 @@ from datetime import date
 
 from audit_service import store as log_store
 from audit_service.archive import store as archive_store
+from audit_service.archive.periods import Periods
 from audit_service.archive.store import Archived
 from audit_service.keeping.events import told
-from audit_service.keeping.periods import Periods
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
@@ -45,8 +45,9 @@ class Segments:
         async with log_store.answering("archive"), self._database.clerk.acquire() as connection:
             archived = await archive_store.archived(connection)
             hot = set(await archive_store.hot(connection))
+            mixed = await archive_store.mixed(connection)
         names = sorted(hot | archived.keys())
-        return [Segment(name, self._periods.kept_until(name), name in hot, archived.get(name)) for name in names]
+        return [Segment(name, self._periods.kept_until(name, mixed), name in hot, archived.get(name)) for name in names]
 
     async def restore(self, segment: str, token: AccessToken) -> None:
         """The archive's job brings it back soon. Raises Refusal: NOT_FOUND, DISPOSED, NOT_IN_THIS_STATE."""

@@ -67,14 +67,10 @@ async def hold(connection: Any, number: str) -> Hold | None:
     return Hold(**row) if row else None
 
 
-async def release(connection: Any, number: str, by: str, department: str, at: datetime) -> bool:
+async def release(connection: Any, number: str, by: str, department: str) -> bool:
     """Whether it stood, and somebody else had placed it."""
-    row = await connection.fetchval(
-        """UPDATE audit.hold SET released_by = $2, released_department = $3, released_at = $4
-           WHERE id = $1 AND released_at IS NULL AND placed_by <> $2 RETURNING id""",
-        number, by, department, at,
-    )  # fmt: skip
-    return row is not None
+    done: bool = await connection.fetchval("SELECT audit.release_hold($1, $2, $3)", number, by, department)
+    return done
 
 
 async def judged(connection: Any, segment: str) -> dict[str, bool]:
@@ -104,6 +100,33 @@ async def has_row(connection: Any, segment: str, wanted: Filter) -> bool:
     return found
 
 
+async def ends_elsewhere(connection: Any, segment: str) -> list[str]:
+    """Segments in which calls of a closed one ended: another class, or days later, when a gateway was away."""
+    rows = await connection.fetch(
+        """WITH own AS MATERIALIZED (
+               SELECT coalesce(a.first_index, there.first) AS first, coalesce(a.last_index, there.last) AS last
+               FROM audit.archive a, (SELECT min(leaf_index) AS first, max(leaf_index) AS last
+                                      FROM audit.leaf WHERE segment = $1) there
+               WHERE a.segment = $1),
+           unended AS (
+               SELECT i.call_id FROM own JOIN audit.entry_index i ON i.leaf_index BETWEEN own.first AND own.last
+               WHERE i.segment = $1 AND i.kind <> 'event' GROUP BY i.call_id
+               HAVING count(*) FILTER (WHERE i.kind = 'intent') > count(*) FILTER (WHERE i.kind = 'outcome'))
+           SELECT DISTINCT o.segment FROM unended u JOIN audit.entry_index o USING (call_id)
+           WHERE o.kind = 'outcome' AND o.segment <> $1""",
+        segment,
+    )
+    return [row[0] for row in rows]
+
+
+async def last_leaf(connection: Any, segments: Sequence[str]) -> int | None:
+    """The last index of some segments that is in the database."""
+    last: int | None = await connection.fetchval(
+        "SELECT max(leaf_index) FROM audit.leaf WHERE segment = ANY ($1::text[])", segments
+    )
+    return last
+
+
 async def has_call(connection: Any, segment: str, call: str) -> bool:
     """Whether a leaf of a call is in a segment, wherever that is."""
     found: bool = await connection.fetchval(
@@ -118,7 +141,7 @@ State = Literal["proposed", "approved", "rejected", "executed"]
 
 @dataclass(frozen=True, slots=True)
 class Disposal:
-    """What somebody proposed, and another one decided."""
+    """What somebody proposed, and another one decided. `approval` is the id of the event that tells of an approval."""
 
     id: str
     retention: str
@@ -133,6 +156,7 @@ class Disposal:
     decided_department: str | None = None
     decided_at: datetime | None = None
     executed_at: datetime | None = None
+    approval: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +177,8 @@ class Due:
 
 
 _DISPOSAL = """SELECT id::text AS id, retention, before, reason, case_no AS "case", state, proposed_by,
-                      proposed_department, proposed_at, decided_by, decided_department, decided_at, executed_at
+                      proposed_department, proposed_at, decided_by, decided_department, decided_at, executed_at,
+                      approval_event::text AS approval
                FROM audit.disposal"""
 
 
@@ -207,14 +232,12 @@ async def decided_on(connection: Any) -> set[str]:
     return {row[0] for row in rows}
 
 
-async def decide(connection: Any, number: str, state: State, by: str, department: str, at: datetime) -> bool:
+async def decide(connection: Any, number: str, state: State, by: str, department: str) -> bool:
     """Whether it was open. Of two at once one is first; nobody approves what is his own."""
-    row = await connection.fetchval(
-        """UPDATE audit.disposal SET state = $2, decided_by = $3, decided_department = $4, decided_at = $5
-           WHERE id = $1 AND state = 'proposed' AND ($2 <> 'approved' OR proposed_by <> $3) RETURNING id""",
-        number, state, by, department, at,
-    )  # fmt: skip
-    return row is not None
+    done: bool = await connection.fetchval(
+        "SELECT audit.decide_disposal($1, $2, $3, $4)", number, state, by, department
+    )
+    return done
 
 
 # --- carrying out ---------------------------------------------------------------------------------------------------
@@ -225,13 +248,15 @@ async def set_trouble(connection: Any, number: str, segment: str, trouble: str) 
     )  # fmt: skip
 
 
-async def set_extent(connection: Any, number: str, segment: str, extent: Extent, root: bytes) -> None:
-    """What was there, so that it can be told after it is gone."""
-    await connection.execute(
-        """UPDATE audit.disposal_segment SET first_index = $3, last_index = $4, count = $5, root = $6
-           WHERE disposal = $1 AND segment = $2""",
-        number, segment, *extent, root,
-    )  # fmt: skip
+async def confirm_approval(connection: Any, number: str) -> bool:
+    """Whether a published leaf tells of the approval; from then on that is known."""
+    leaf: int | None = await connection.fetchval("SELECT audit.confirm_approval($1)", number)
+    return leaf is not None
+
+
+async def begin(connection: Any, number: str, segment: str, extent: Extent, root: bytes) -> None:
+    """What is there, so that it can be told after it is gone. From now on nobody takes the disposal back."""
+    await connection.execute("SELECT audit.begin_disposal($1, $2, $3, $4, $5, $6)", segment, number, *extent, root)
 
 
 async def archived_extent(connection: Any, segment: str) -> tuple[Extent, bytes] | None:
@@ -267,9 +292,9 @@ async def confirm(connection: Any, number: str, segment: str) -> bool:
     return leaf is not None
 
 
-async def dispose(connection: Any, number: str, segment: str, at: datetime) -> None:
+async def dispose(connection: Any, number: str, segment: str) -> None:
     """Raises what the function finds wrong."""
-    await connection.execute("SELECT audit.dispose_segment($1, $2, $3)", segment, number, at)
+    await connection.execute("SELECT audit.dispose_segment($1, $2)", segment, number)
 
 
 async def objects_deleted(connection: Any, number: str, segment: str, at: datetime) -> None:
@@ -281,6 +306,6 @@ async def objects_deleted(connection: Any, number: str, segment: str, at: dateti
     )  # fmt: skip
 
 
-async def finish(connection: Any, number: str, at: datetime) -> None:
+async def finish(connection: Any, number: str) -> None:
     """The disposal is executed if all of it is."""
-    await connection.execute("SELECT audit.finish_disposal($1, $2)", number, at)
+    await connection.execute("SELECT audit.finish_disposal($1)", number)

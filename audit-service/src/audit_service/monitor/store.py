@@ -110,10 +110,12 @@ WITH writer AS MATERIALIZED (
     SELECT l.gateway, l.epoch, coalesce(w.up_to, 0) AS up_to, l.closed_at IS NOT NULL AS closed
     FROM audit.lease l LEFT JOIN audit.watched_writer w USING (gateway, epoch) WHERE w.done IS NOT TRUE
 ), came AS MATERIALIZED (
-    SELECT gateway, epoch, a.first_sequence, a.first_sequence + a.count AS next,
-           coalesce(max(a.first_sequence + a.count) OVER (PARTITION BY gateway, epoch ORDER BY a.first_sequence
+    SELECT gateway, epoch, a.first_sequence, n.next,
+           coalesce(max(n.next) OVER (PARTITION BY gateway, epoch ORDER BY a.first_sequence
                         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), w.up_to) AS expected
-    FROM writer w JOIN audit.acknowledgement a USING (gateway, epoch) WHERE a.first_sequence >= w.up_to
+    FROM writer w JOIN audit.acknowledgement a USING (gateway, epoch),
+         LATERAL (SELECT least(a.first_sequence + a.count::numeric, 9223372036854775807)::bigint AS next) n
+    WHERE a.first_sequence >= w.up_to
 ), missing AS (
     INSERT INTO audit.gap (gateway, epoch, first, last, seen_at)
     SELECT gateway, epoch, expected, first_sequence - 1, $1 FROM came WHERE first_sequence > expected

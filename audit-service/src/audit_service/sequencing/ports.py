@@ -13,12 +13,13 @@ from audit_service.checkpoint import Seen, Signer
 from audit_service.entry import Batch, Entry
 from audit_service.store import Shard
 from runtime.clock import Clock
+from tlog.checkpoint import Checkpoint
 from tlog.hashes import SHA256, SUITES, Suite
 
 STEP_BYTES, STEP_BATCHES = 4 * 1024 * 1024, 512
 """About as much is taken in one step."""
 Tiles = dict[tuple[int, int], bytes]
-Witnessed = Callable[[str], Awaitable[int]]
+Witnessed = Callable[[str], Awaitable[Sequence[Checkpoint]]]
 
 
 class Head(NamedTuple):
@@ -117,15 +118,15 @@ class Guard(Protocol):
         """Lasting when this returns. Never goes back."""
 
 
-async def nobody(_origin: str) -> int:
+async def nobody(_origin: str) -> Sequence[Checkpoint]:
     """No witness is asked."""
-    return 0
+    return ()
 
 
 @dataclass(frozen=True)
 class Ports:
-    """What a sequencer works with. `witnessed` tells the size that a witness is known to hold of an origin, 0 if none;
-    without a clock the database's is used."""
+    """What a sequencer works with. `witnessed` gives the checkpoints of an origin that witnesses show, each signed by a
+    key of ours; without a clock the database's is used."""
 
     storage: Storage
     guard: Guard

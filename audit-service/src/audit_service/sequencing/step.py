@@ -72,21 +72,25 @@ async def take_office(ports: Ports) -> Term:
     """
     async with ports.storage.transaction() as rows:
         term = Term(await rows.begin_epoch())
-        origin = (await rows.head()).shard.origin
+        origin, wanted = (await rows.head()).shard.origin, ports.signer.origin_at(await ports.now(rows))
     seen = await ports.guard.read()
-    witnessed = await ports.witnessed(origin) if origin else 0
+    asked = {origin, wanted} if origin else ()
+    witnessed = [tree for name in sorted(asked) for tree in await ports.witnessed(name)]
     async with ports.storage.transaction() as rows:
         head, edge = await _own_head(rows, term)
         now = await ports.now(rows)
-        wanted = ports.signer.origin_at(now)
         if not head.shard.origin:
             head = await _found(ports, rows, head, now)
         turns = wanted not in [shard.origin for shard in await rows.shards()]
+        await _miss_the_file(rows, head, seen)
         alarm = await _contradiction(rows, head, seen, witnessed)
-        if alarm and not turns:
-            raise Refused(alarm)
+        known = {head.shard.origin, *(tree.origin for tree in witnessed), seen.origin if seen else ""}
+        if alarm and any(map(ports.signer.names, known)):
+            raise Refused(alarm)  # only a name that somebody chose anew goes on after a loss, not a year that turned
+        if alarm:
+            log.critical(alarm, alarm=True, origin=head.shard.origin, next=wanted)
         if not turns:
-            await _go_on(ports, rows, term, head, edge, now)
+            await _go_on(ports, rows, term, head, edge, wanted, now)
         elif head.shard.size is None:
             if not alarm:
                 events = [*await _changed_keys(ports, rows, head, now), _frozen(ports.signer, head, wanted)]
@@ -130,25 +134,33 @@ async def _found(ports: Ports, rows: Rows, head: Head, now: datetime) -> Head:
     return head
 
 
-async def _contradiction(rows: Rows, head: Head, seen: Seen | None, witnessed: int) -> str:
+async def _miss_the_file(rows: Rows, head: Head, seen: Seen | None) -> None:
+    """A log that was published, and nothing remembers it but the database and the witnesses: somebody has to know."""
+    newest = await rows.newest_checkpoint(head.shard.id)
+    if seen is None and newest is not None and (newest[0] or head.shard.first):  # the file follows the empty one
+        log.critical("log.published_file_gone", alarm=True, origin=head.shard.origin, size=newest[0])
+
+
+async def _contradiction(rows: Rows, head: Head, seen: Seen | None, witnessed: Sequence[checkpoint.Checkpoint]) -> str:
     """The alarm, if what was published or witnessed is not a part of what is stored."""
-    if witnessed > head.size:
-        return ROLLED_BACK
-    if seen is None:
-        return ""
-    shard = next((one for one in await rows.shards() if one.id == seen.shard), None)
-    if shard is None or seen.origin not in ("", shard.origin):
-        return ROLLED_BACK
-    size = head.size if shard.size is None else shard.size
-    if size < seen.size:
-        return ROLLED_BACK
-    tiles = await rows.tiles(edge_tiles(seen.size), shard.id)
-    return "" if _is_root(seen.root, seen.size, tiles, SUITES[shard.suite]) else FORKED
+    shards = await rows.shards()
+    by_origin, by_id = {shard.origin: shard for shard in shards}, {shard.id: shard for shard in shards}
+    told = [(by_origin.get(tree.origin), tree.size, tree.root) for tree in witnessed]
+    if seen is not None:
+        shard = by_id.get(seen.shard)
+        told.append((shard if shard and seen.origin in ("", shard.origin) else None, seen.size, seen.root))
+    alarm = ""
+    for shard, size, published in told:
+        if shard is None or size > (head.size if shard.size is None else shard.size):
+            return ROLLED_BACK
+        tiles = await rows.tiles(edge_tiles(size), shard.id)
+        alarm = alarm if _is_root(published, size, tiles, SUITES[shard.suite]) else FORKED
+    return alarm
 
 
-async def _go_on(ports: Ports, rows: Rows, term: Term, head: Head, edge: Tiles, now: datetime) -> None:
+async def _go_on(ports: Ports, rows: Rows, term: Term, head: Head, edge: Tiles, wanted: str, now: datetime) -> None:
     """In the shard that is there, if it is the one that is wanted. A key that came or went is told by a leaf."""
-    if head.shard.size is not None or head.shard.origin != ports.signer.origin_at(now):
+    if head.shard.size is not None or head.shard.origin != wanted:
         raise Refused(SUPERSEDED)
     if head.shard.suite != ports.suite.name:
         raise Refused(SUITE_CHANGED)
@@ -250,8 +262,11 @@ async def _append(rows: Rows, head: Head, edge: Tiles, added: Sequence[Entry], n
 
 async def _seal(ports: Ports, term: Term) -> None:
     """Sign the tree that is committed, unless it is signed; then remember that it may have been seen."""
+    seen = await ports.guard.read()  # before the head: what was published by then is a part of it
     async with ports.storage.transaction() as rows:
         head, _ = await _own_head(rows, term)
+        if seen is not None and seen.shard == head.shard.id and (alarm := await _contradiction(rows, head, seen, [])):
+            raise Refused(alarm)
         newest = await rows.newest_checkpoint(head.shard.id)
         if newest is None or newest[0] < head.size:  # the empty log has a checkpoint as well
             note = ports.signer.sign(head.size, head.root, head.shard.origin, head.suite)

@@ -17,7 +17,7 @@ from audit_service.witnessing import store
 from audit_service.witnessing.asking import Away, Contradicted, Cosigned, NoAnswer, Witness, WitnessClient
 from audit_service.witnessing.store import Tip
 from runtime.clock import Clock, SystemClock
-from tlog.checkpoint import Checkpoint, open_checkpoint
+from tlog.checkpoint import Checkpoint, open_checkpoint, parse_vkey
 from tlog.hashes import SUITES
 from tlog.proofs import ProofError
 from tlog.tiles import edge_tiles
@@ -46,6 +46,7 @@ class Witnessing:
         self._database = database
         self._own_keys = own_keys
         self._clock = clock or SystemClock()
+        self._told: set[tuple[str, str, int]] = set()
         self._clients = [WitnessClient(witness) for witness in witnesses] if clients is None else list(clients)
 
     async def tick(self) -> None:
@@ -62,10 +63,10 @@ class Witnessing:
             if isinstance(result, BaseException):
                 raise result
 
-    async def largest_witnessed(self, origin: str) -> int:
-        """The largest size that a witness shows with a signature of our own; 0 if none does or answers in time."""
+    async def proven(self, origin: str) -> list[Checkpoint]:
+        """What witnesses show of a log with a signature of its own, of those that answer in time."""
         notes = await asyncio.gather(*(self._proven(one, origin) for one in self._clients))
-        return max((note.size for note in notes if note is not None), default=0)
+        return [note for note in notes if note is not None]
 
     async def close(self) -> None:
         for one in self._clients:
@@ -98,8 +99,8 @@ class Witnessing:
         for _ in range(2):
             answer = await one.submit(old, await self._proof(tip, old), tip.note)
             if isinstance(answer, Cosigned):
-                await keep(tip, answer)
                 self._compare_clocks(one, answer.at_s)
+                await keep(tip, answer)
                 log.info("checkpoint.witnessed", witness=one.name, origin=tip.shard.origin, size=tip.size)
                 return
             if isinstance(answer, Contradicted):
@@ -108,9 +109,8 @@ class Witnessing:
                 await self._behind(one, tip, answer.size)
             else:
                 if answer.size < old:
-                    log.warning(
-                        "witness.forgot", witness=one.name, origin=tip.shard.origin, cosigned=old, holds=answer.size
-                    )
+                    log.critical("witness.forgot", alarm=True, witness=one.name, origin=tip.shard.origin,
+                                 cosigned=old, holds=answer.size)  # fmt: skip
                 old = answer.size
         raise NoAnswer("named one size after another")
 
@@ -121,10 +121,13 @@ class Witnessing:
         return consistency_proof(old, tip.size, look_up(tiles), suite=SUITES[tip.shard.suite])
 
     def _compare_clocks(self, one: WitnessClient, at_s: int) -> None:
-        """Our own clock decides everything; that the other one is wrong is worth a word."""
+        """Our own clock decides everything; that the other one is wrong is worth a word. Raises NoAnswer for a time to
+        come: kept, it would make every right one after it look like a step back."""
         apart_s = at_s - int(self._clock.now().timestamp())
         if abs(apart_s) > CLOCKS_APART_S:
             log.warning("witness.clock_differs", witness=one.name, apart_s=apart_s)
+        if apart_s > CLOCKS_APART_S:
+            raise NoAnswer("cosigned with a time that has not come")
 
     # --- when the witness has seen another past
     async def _behind(self, one: WitnessClient, tip: Tip, size: int) -> None:
@@ -134,23 +137,30 @@ class Witnessing:
             raise NoAnswer("has cosigned a newer checkpoint already")
         proof = await self._proven(one, tip.shard.origin)
         is_proved = proof is not None and proof.size > tip.size
-        log.critical("log.rolled_back", alarm=True, witness=one.name, origin=tip.shard.origin, size=tip.size,
-                     witnessed_size=size, proved=is_proved)  # fmt: skip
+        self._alarm("log.rolled_back", one, tip, witnessed_size=size, proved=is_proved)
         raise NoAnswer("cosigned a larger tree than this log has")
 
     async def _contradicted(self, one: WitnessClient, tip: Tip, answer: Contradicted) -> None:
         """The witness says that our tree is not the one it cosigned. Raises NoAnswer, after an alarm."""
         proof = await self._proven(one, tip.shard.origin)
         is_proved = proof is not None and not await self._is_ours(tip, proof)
-        log.critical("log.forked", alarm=True, witness=one.name, origin=tip.shard.origin, size=tip.size,
-                     answer=answer.reason, proved=is_proved, witnessed_size=proof.size if proof else None)  # fmt: skip
+        witnessed_size = proof.size if proof else None
+        self._alarm("log.forked", one, tip, answer=answer.reason, proved=is_proved, witnessed_size=witnessed_size)
         raise NoAnswer("says that this log contradicts what it cosigned")
+
+    def _alarm(self, event: str, one: WitnessClient, tip: Tip, **facts: object) -> None:
+        """Again and again, but for a frozen shard once: what it lost does not come back."""
+        what = (event, one.name, tip.shard.id)
+        is_alarm = tip.shard.size is None or what not in self._told
+        self._told.add(what)
+        say = log.critical if is_alarm else log.warning
+        say(event, alarm=is_alarm, witness=one.name, origin=tip.shard.origin, size=tip.size, **facts)
 
     async def _proven(self, one: WitnessClient, origin: str) -> Checkpoint | None:
         """What the witness shows as cosigned last, if a key of this log signed it; None if it shows no such thing."""
         try:
             note = await one.held(origin)
-            known = await store.log_keys(self._database.reader, origin)
+            known = filter(_is_vkey, await store.log_keys(self._database.reader, origin))
             found = open_checkpoint(note, *{*known, *self._own_keys(origin)})
         except (NoAnswer, ProofError):
             return None
@@ -166,3 +176,12 @@ class Witnessing:
             return theirs.suite.name == suite.name and root(theirs.size, look_up(tiles), suite=suite) == theirs.root
         except ProofError:  # a tile is missing or cut
             return False
+
+
+def _is_vkey(text: str) -> bool:
+    """A row that is none must not hide what the right ones prove."""
+    try:
+        parse_vkey(text)
+    except ProofError:
+        return False
+    return True

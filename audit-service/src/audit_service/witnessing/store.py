@@ -42,9 +42,11 @@ async def cosigned_sizes(connection: Any, witness: str) -> dict[int, int]:
 
 
 async def log_keys(connection: Any, origin: str) -> list[str]:
-    """vkeys that sign or signed a shard's checkpoints."""
+    """vkeys that sign a shard's checkpoints. One that was removed proves nothing any more: it may have leaked."""
     rows = await connection.fetch(
-        "SELECT k.vkey FROM audit.log_key k JOIN audit.shard s ON s.id = k.shard WHERE s.origin = $1", origin
+        """SELECT k.vkey FROM audit.log_key k JOIN audit.shard s ON s.id = k.shard
+           WHERE s.origin = $1 AND k.removed_at IS NULL""",
+        origin,
     )
     return [row[0] for row in rows]
 
@@ -61,7 +63,7 @@ async def add_cosignature(connection: Any, tip: Tip, witness: str, line: str, at
 async def note_attempt(connection: Any, witness: str, at: datetime, error: str) -> None:
     """How the last attempt went; no error: well."""
     await connection.execute(
-        """INSERT INTO audit.witness_attempt (witness, at, error) VALUES ($1, $2, $3)
+        """INSERT INTO audit.witness_attempt (witness, at, error, first_at) VALUES ($1, $2, $3, $2)
            ON CONFLICT (witness) DO UPDATE SET at = excluded.at, error = excluded.error""",
         witness, at, error,
     )  # fmt: skip
@@ -94,6 +96,14 @@ async def unwitnessed_since(connection: Any) -> datetime | None:
            WHERE s.id >= coalesce((SELECT max(shard) FROM audit.cosignature WHERE size > 0), 0)"""
     )
     return since
+
+
+async def first_attempt(connection: Any, witnesses: Sequence[str]) -> datetime | None:
+    """When one of these witnesses was asked for the first time."""
+    at: datetime | None = await connection.fetchval(
+        "SELECT min(first_at) FROM audit.witness_attempt WHERE witness = ANY ($1::text[])", list(witnesses)
+    )
+    return at
 
 
 async def standings(connection: Any, witnesses: Sequence[str], shard_id: int) -> list[Standing]:

@@ -115,7 +115,7 @@ INSERT INTO audit.indexed (size) VALUES (0)
 
 OPEN_SEGMENT = """
 CREATE OR REPLACE FUNCTION audit.open_segment(segment text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parent text;
     child text;

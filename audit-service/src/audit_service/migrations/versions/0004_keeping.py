@@ -1,4 +1,4 @@
-"""Keeping: sealed days in the archive, legal holds, disposals that two people decide.
+"""Keeping: sealed days in the archive, legal holds, disposals that two people decide (how they do is in 0008).
 
 Leaves go away only through the two functions `retire_segment` and `dispose_segment`, which check by themselves, with
 the database's own clock and the log's own leaves, that they may. Whoever calls them can choose nothing but the segment.
@@ -23,6 +23,8 @@ CREATE TABLE audit.disposal (
     decided_by text CHECK (decided_by <> ''),
     decided_department text,
     decided_at timestamptz,
+    approval_event uuid NOT NULL DEFAULT gen_random_uuid(),
+    approval_leaf bigint,
     executed_at timestamptz,
     CHECK ((state = 'proposed') = (decided_by IS NULL)),
     CHECK (state IN ('proposed', 'rejected') OR decided_by <> proposed_by)
@@ -92,7 +94,13 @@ CREATE TABLE audit.hold_judgement (
     segment text NOT NULL,
     held boolean NOT NULL,
     PRIMARY KEY (hold, segment)
-)
+);
+
+CREATE TABLE audit.mixed_segment (segment text PRIMARY KEY);
+COMMENT ON TABLE audit.mixed_segment IS
+    'general segments of before events had classes of their own: grants are among them, so they are kept as personal';
+INSERT INTO audit.mixed_segment
+    SELECT DISTINCT segment FROM audit.entry_index WHERE kind = 'event' AND segment LIKE '%-general'
 """
 
 OPEN_SEGMENT = """
@@ -103,7 +111,7 @@ REVOKE ALL ON FUNCTION audit.make_partitions(text) FROM PUBLIC, tongdao_audit_se
 FUNCTIONS = [
     """
 CREATE FUNCTION audit.open_segment(segment text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF EXISTS (SELECT FROM audit.archive a WHERE a.segment = open_segment.segment) THEN
         RAISE EXCEPTION 'segment % is closed: has the clock gone back?', segment;
@@ -113,7 +121,7 @@ END $$
 """,
     """
 CREATE FUNCTION audit.close_segment(which text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF to_date(left(which, 8), 'YYYYMMDD') >= (now() AT TIME ZONE 'UTC')::date THEN
         RAISE EXCEPTION 'the day of % is not over', which;
@@ -125,14 +133,14 @@ END $$
 """,
     """
 CREATE FUNCTION audit.is_published(leaf bigint) RETURNS boolean
-LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT EXISTS (SELECT FROM audit.shard s JOIN audit.checkpoint c ON c.shard = s.id
                    WHERE leaf >= s.first AND c.size > leaf - s.first)
 $$
 """,
     """
 CREATE FUNCTION audit.told_in_leaf(call uuid, event text, fact text, value text) RETURNS bigint
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     place record;
     told json;
@@ -150,7 +158,7 @@ END $$
 """,
     """
 CREATE FUNCTION audit.expect_whole(which text, first bigint, last bigint, number bigint) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     there record;
 BEGIN
@@ -165,7 +173,7 @@ END $$
 CREATE FUNCTION audit.seal_segment(
     which text, first bigint, last bigint, number bigint, the_root bytea, the_object text, the_bytes bigint,
     the_sha256 bytea, the_manifest_object text, the_manifest_sha256 bytea) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM audit.expect_whole(which, first, last, number);
     UPDATE audit.archive SET state = 'sealed', first_index = first, last_index = last, count = number,
@@ -180,7 +188,7 @@ END $$
     # a leaf that was seen once stays in the tree; it may itself have gone to the archive when it is needed
     """
 CREATE FUNCTION audit.confirm_sealed(which text) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE audit.archive SET manifest_leaf = coalesce(manifest_leaf, audit.told_in_leaf(
         event_id, 'segment.archived', 'manifest', encode(manifest_sha256, 'hex')))
     WHERE segment = which AND state <> 'closed' RETURNING manifest_leaf
@@ -188,7 +196,7 @@ $$
 """,
     """
 CREATE FUNCTION audit.confirm_disposal(which text, because uuid) RETURNS bigint
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     UPDATE audit.disposal_segment SET leaf = coalesce(leaf, audit.told_in_leaf(
         event_id, 'disposal.executed', 'segment', which))
     WHERE segment = which AND disposal = because RETURNING leaf
@@ -196,7 +204,7 @@ $$
 """,
     """
 CREATE FUNCTION audit.drop_partitions(which text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     parent text;
     child text;
@@ -211,8 +219,8 @@ BEGIN
 END $$
 """,
     """
-CREATE FUNCTION audit.retire_segment(which text, at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '500ms' AS $$
+CREATE FUNCTION audit.retire_segment(which text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 DECLARE
     kept audit.archive;
 BEGIN
@@ -223,35 +231,66 @@ BEGIN
     IF kept.manifest_leaf IS NULL THEN
         RAISE EXCEPTION 'no published leaf is known to hold the manifest of %', which;
     END IF;
+    IF EXISTS (SELECT FROM audit.open_call o JOIN audit.entry_index i USING (leaf_index) WHERE i.segment = which) THEN
+        RAISE EXCEPTION 'segment % has a call that is still open', which;
+    END IF;
     IF kept.state = 'sealed' THEN
         PERFORM audit.expect_whole(which, kept.first_index, kept.last_index, kept.count);
     END IF;
     PERFORM audit.drop_partitions(which);
-    UPDATE audit.archive SET state = 'archived', retired_at = at WHERE segment = which;
+    UPDATE audit.archive SET state = 'archived', retired_at = now() WHERE segment = which;
 END $$
 """,
     """
-CREATE FUNCTION audit.reopen_segment(which text, at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+CREATE FUNCTION audit.reopen_segment(which text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    parent text;
 BEGIN
-    UPDATE audit.archive SET state = 'restored', restored_at = at, restore_asked_at = NULL
-    WHERE segment = which AND state = 'archived';
-    IF NOT FOUND THEN
+    IF NOT EXISTS (SELECT FROM audit.archive a WHERE a.segment = which AND a.state = 'archived') THEN
         RAISE EXCEPTION 'segment % is not in the archive alone', which;
     END IF;
     PERFORM audit.make_partitions(which);
+    FOREACH parent IN ARRAY ARRAY['leaf', 'erasable', 'record'] LOOP
+        EXECUTE format('GRANT INSERT ON audit.%I TO tongdao_audit_archivist',
+            parent || '_' || replace(which, '-', '_'));
+    END LOOP;
+END $$
+""",
+    # the last statement of the transaction that has put the rows back: until then they are in the archive alone
+    """
+CREATE FUNCTION audit.restored_segment(which text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    kept audit.archive;
+    parent text;
+BEGIN
+    UPDATE audit.archive SET state = 'restored', restored_at = now(), restore_asked_at = NULL
+    WHERE segment = which AND state = 'archived' RETURNING * INTO kept;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'segment % is not in the archive alone', which;
+    END IF;
+    PERFORM audit.expect_whole(which, kept.first_index, kept.last_index, kept.count);
+    FOREACH parent IN ARRAY ARRAY['leaf', 'erasable', 'record'] LOOP
+        EXECUTE format('REVOKE INSERT ON audit.%I FROM tongdao_audit_archivist',
+            parent || '_' || replace(which, '-', '_'));
+    END LOOP;
 END $$
 """,
     """
 CREATE FUNCTION audit.expect_kept_long_enough(which text) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     -- the day is one of UTC: its last records are of the next day by the clocks of this country
     day date := to_date(left(which, 8), 'YYYYMMDD') + 1;
     today date := (now() AT TIME ZONE 'UTC')::date;
+    class text := substr(which, 10);
 BEGIN
+    IF EXISTS (SELECT FROM audit.mixed_segment m WHERE m.segment = which) THEN
+        class := 'personal';
+    END IF;
     -- general: six natural months and 184 days; personal: three years; permanent: for ever. Nobody can set these.
-    IF (CASE substr(which, 10)
+    IF (CASE class
             WHEN 'general' THEN today > day + interval '6 months' AND today > day + 184
             WHEN 'personal' THEN today > day + interval '36 months'
             ELSE false END) IS NOT TRUE THEN
@@ -260,8 +299,8 @@ BEGIN
 END $$
 """,
     """
-CREATE FUNCTION audit.dispose_segment(which text, because uuid, at timestamptz) RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog SET lock_timeout = '500ms' AS $$
+CREATE FUNCTION audit.dispose_segment(which text, because uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '500ms' AS $$
 DECLARE
     decided audit.disposal;
     due audit.disposal_segment;
@@ -273,6 +312,9 @@ BEGIN
         OR decided.retention <> substr(which, 10) OR to_date(left(which, 8), 'YYYYMMDD') >= decided.before THEN
         RAISE EXCEPTION 'no disposal of % has been approved by two people', which;
     END IF;
+    IF decided.approval_leaf IS NULL THEN
+        RAISE EXCEPTION 'no published leaf is known to tell of the approval of %', because;
+    END IF;
     IF due.leaf IS NULL THEN
         RAISE EXCEPTION 'no published leaf is known to tell of the disposal of %', which;
     END IF;
@@ -281,25 +323,26 @@ BEGIN
             SELECT FROM audit.hold_judgement j WHERE j.hold = h.id AND j.segment = which AND NOT j.held)) THEN
         RAISE EXCEPTION 'segment % is held, or a hold has not been judged', which;
     END IF;
-    UPDATE audit.archive SET state = 'disposed', disposed_at = at, disposal = because, disposal_leaf = due.leaf,
+    UPDATE audit.archive SET state = 'disposed', disposed_at = now(), disposal = because, disposal_leaf = due.leaf,
         first_index = coalesce(first_index, due.first_index), last_index = coalesce(last_index, due.last_index),
         count = coalesce(count, due.count), root = coalesce(root, due.root)
     WHERE segment = which AND state <> 'disposed';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'segment % was not closed, or is gone', which;
     END IF;
-    UPDATE audit.disposal_segment SET executed_at = at WHERE disposal = because AND segment = which;
+    UPDATE audit.disposal_segment SET executed_at = now() WHERE disposal = because AND segment = which;
     DELETE FROM audit.sieve s WHERE s.segment = which;  -- traces of case numbers and persons
     UPDATE audit.indexed_segment s SET sieved_to = -1 WHERE s.segment = which;
     PERFORM audit.drop_partitions(which);
 END $$
 """,
     """
-CREATE FUNCTION audit.finish_disposal(which uuid, at timestamptz) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
-    UPDATE audit.disposal SET state = 'executed', executed_at = at
+CREATE FUNCTION audit.finish_disposal(which uuid) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE audit.disposal SET state = 'executed', executed_at = now()
     WHERE id = which AND state = 'approved' AND NOT EXISTS (
-        SELECT FROM audit.disposal_segment s WHERE s.disposal = which AND s.objects_deleted_at IS NULL)
+        SELECT FROM audit.disposal_segment s
+        WHERE s.disposal = which AND (s.executed_at IS NULL OR s.objects_deleted_at IS NULL))
 $$
 """,
 ]
@@ -308,23 +351,23 @@ GRANTS = """
 REVOKE ALL ON FUNCTION audit.open_segment(text), audit.close_segment(text), audit.told_in_leaf(uuid, text, text, text),
     audit.expect_whole(text, bigint, bigint, bigint), audit.is_published(bigint), audit.drop_partitions(text),
     audit.seal_segment(text, bigint, bigint, bigint, bytea, text, bigint, bytea, text, bytea),
-    audit.confirm_sealed(text), audit.confirm_disposal(text, uuid), audit.retire_segment(text, timestamptz),
-    audit.reopen_segment(text, timestamptz), audit.expect_kept_long_enough(text),
-    audit.dispose_segment(text, uuid, timestamptz), audit.finish_disposal(uuid, timestamptz) FROM PUBLIC;
+    audit.confirm_sealed(text), audit.confirm_disposal(text, uuid), audit.retire_segment(text),
+    audit.reopen_segment(text), audit.restored_segment(text), audit.expect_kept_long_enough(text),
+    audit.dispose_segment(text, uuid), audit.finish_disposal(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION audit.open_segment(text) TO tongdao_audit_sequencer;
 GRANT EXECUTE ON FUNCTION audit.close_segment(text), audit.confirm_sealed(text), audit.confirm_disposal(text, uuid),
-    audit.retire_segment(text, timestamptz),
+    audit.retire_segment(text),
     audit.seal_segment(text, bigint, bigint, bigint, bytea, text, bigint, bytea, text, bytea),
-    audit.reopen_segment(text, timestamptz), audit.dispose_segment(text, uuid, timestamptz),
-    audit.finish_disposal(uuid, timestamptz), audit.is_published(bigint) TO tongdao_audit_archivist;
-GRANT INSERT ON audit.leaf, audit.erasable, audit.record TO tongdao_audit_archivist;
+    audit.reopen_segment(text), audit.restored_segment(text), audit.dispose_segment(text, uuid),
+    audit.finish_disposal(uuid), audit.is_published(bigint) TO tongdao_audit_archivist;
 GRANT INSERT ON audit.hold_judgement TO tongdao_audit_archivist;
-GRANT UPDATE (first_index, last_index, count, root, objects_deleted_at, trouble) ON audit.disposal_segment
-    TO tongdao_audit_archivist;
-GRANT INSERT ON audit.disposal, audit.disposal_segment, audit.hold TO tongdao_audit_clerk;
-GRANT UPDATE (state, decided_by, decided_department, decided_at) ON audit.disposal TO tongdao_audit_clerk;
+GRANT UPDATE (objects_deleted_at, trouble) ON audit.disposal_segment TO tongdao_audit_archivist;
+GRANT INSERT (id, retention, before, reason, case_no, proposed_by, proposed_department, proposed_at) ON audit.disposal
+    TO tongdao_audit_clerk;
+GRANT INSERT (disposal, segment) ON audit.disposal_segment TO tongdao_audit_clerk;
+GRANT INSERT (id, party, system, interface, grant_id, case_no, call_id, since, before, reason, for_case, placed_by,
+    placed_department, placed_at) ON audit.hold TO tongdao_audit_clerk;
 GRANT UPDATE (restore_asked_at) ON audit.archive TO tongdao_audit_clerk;
-GRANT UPDATE (released_by, released_department, released_at) ON audit.hold TO tongdao_audit_clerk;
 GRANT SELECT ON ALL TABLES IN SCHEMA audit
     TO tongdao_audit_reader, tongdao_audit_keeper, tongdao_audit_indexer, tongdao_audit_archivist, tongdao_audit_clerk
 """

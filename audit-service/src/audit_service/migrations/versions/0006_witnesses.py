@@ -22,6 +22,7 @@ CREATE INDEX cosignature_witness ON audit.cosignature (witness, shard, size);
 
 CREATE TABLE audit.witness_attempt (
     witness text PRIMARY KEY,
+    first_at timestamptz NOT NULL,
     at timestamptz NOT NULL,
     error text NOT NULL
 )

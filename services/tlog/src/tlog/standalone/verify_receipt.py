@@ -3,10 +3,9 @@
 
     python verify_receipt.py --vkey 'NAME+ID+KEY' RECEIPT.json PACKAGE.zip ...
 
-Needs Python 3.11 or later and the package `cryptography` (for Ed25519 and SM3). It reads the files named and nothing
-else: no network, no settings. Get the vkey from somebody you trust, not from where the receipts came from: it is the
-one thing all else rests on. Get this program so too: do not run the copy that lies in a package. Its status is 0 if all
-holds, otherwise 1. A refusal is one line that begins with `NOT verified:` or `FORK:`.
+Needs Python 3.11 or later and the package `cryptography` (for Ed25519 and SM3). It reads the files named, nothing else.
+Get the vkey from somebody you trust, not from where the receipts came from: all else rests on it. Get this program so
+too: do not run the copy in a package. Status 0 says that all holds; else a line begins with `NOT verified:` or `FORK:`.
 
 What "verified" means, for one receipt:
   1. The text `checkpoint` ends in an Ed25519 signature by the key in a vkey. The text states the name of the log, how
@@ -275,9 +274,7 @@ def unpack(data: bytes) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as package:
             entries = package.infolist()
-            need(
-                len(entries) <= 100_000 and sum(each.file_size for each in entries) <= 2**30, "the package is too large"
-            )
+            need(len(entries) <= 100_000 and sum(one.file_size for one in entries) <= 2**30, "the package is too large")
             need(0 in {entry.header_offset for entry in entries}, "something stands before the package")
             need(len({entry.orig_filename.lower() for entry in entries}) == len(entries), "two files have one name")
             for entry in entries:

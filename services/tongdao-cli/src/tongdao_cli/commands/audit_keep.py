@@ -22,7 +22,7 @@ ReasonOption = Annotated[str, typer.Option(help="why; it stands in the log")]
 
 
 def keeper(
-    department: Annotated[str, typer.Argument(help="id of the department, such as sjj")],
+    department: Annotated[str, typer.Argument(help="id of the department, such as dsjj")],
     name: Annotated[str, typer.Argument(metavar="CLIENT", help="name of the client")],
     duty: Annotated[str, typer.Option(help=" | ".join(DUTIES))] = "keep",
     home: HomeOption = DEFAULT_HOME,

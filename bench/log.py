@@ -96,7 +96,7 @@ async def service(database: Database, folder: Path) -> AsyncIterator[tuple[str, 
     secrets.make()
     port = free_port()
     told = {
-        "HOST": "127.0.0.1", "PORT": port, "LOG_LEVEL": "WARNING", "SERVICE_SECRET_FILE": secrets.service,
+        "HOST": "127.0.0.1", "PORT": port, "LOG_LEVEL": "ERROR", "SERVICE_SECRET_FILE": secrets.service,
         "DATABASE_URL": database.url_of("audit"), "ISSUER": "http://bench", "AUDIENCE": "http://bench",
         "IDENTITY_URL": "http://127.0.0.1:9", "ORIGIN": ORIGIN, "SIGNING_KEY_FILE": secrets.audit_signing,
         "PUBLISHED_FILE": home.published / "checkpoint", "SUBJECT_KEY_FILE": secrets.subject,

@@ -11,10 +11,9 @@ from typing import Annotated, Any
 from urllib.parse import quote, urlencode
 
 import typer
-from rich.console import Console
 
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.home import Home
 from tongdao_cli.keys import OPERATOR
 
@@ -115,10 +114,7 @@ def show(
 
 def _say(home: Path, client: str, method: str, path: str, body: dict[str, Any] | None = None) -> None:
     with as_client(Home(home), client) as consumer:
-        answer = consumer.send(method, f"/api/audit{path}", body)
-    if not answer.is_success:
-        output.response(Console(stderr=True), answer)
-        raise typer.Exit(1)
+        answer = accepted(consumer.send(method, f"/api/audit{path}", body))
     if answer.content:
         typer.echo(output.body(answer))
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_folder
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_folder
 from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
@@ -66,9 +66,7 @@ def subject(
     more = {"case": case, "since": since, "before": before, "cursor": cursor}
     body: dict[str, Any] = {"number": _number(), "reason": reason, **{n: value for n, value in more.items() if value}}
     with as_client(Home(home), client) as consumer:
-        answer = consumer.send("POST", "/api/audit/subjects/search", body)
-    if not answer.is_success:
-        _refused(answer)
+        answer = accepted(consumer.send("POST", "/api/audit/subjects/search", body))
     typer.echo(output.body(answer))
 
 

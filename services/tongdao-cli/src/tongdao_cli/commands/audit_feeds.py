@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.governed import Consumer
 from tongdao_cli.home import Home
 from tongdao_cli.keys import OPERATOR
@@ -91,11 +90,7 @@ def _print(home: Path, client: str, method: str, path: str, body: dict[str, Any]
 
 
 def _asked(consumer: Consumer, method: str, path: str, body: dict[str, Any] | None = None) -> Response:
-    answer = consumer.send(method, f"/api/audit{path}", body)
-    if not answer.is_success:
-        output.response(Console(stderr=True), answer)
-        raise typer.Exit(1)
-    return answer
+    return accepted(consumer.send(method, f"/api/audit{path}", body))
 
 
 COMMANDS = (usage, subscribe, alerts, rules)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from tongdao_cli import output
 from tongdao_cli.clients import register
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.home import Home
 from tongdao_cli.keys import OPERATOR
 from wire.scopes import AUDIT_KEEP, AUDIT_READ, AUDIT_SUBJECT
@@ -32,10 +31,7 @@ def keeper(
     if duty not in DUTIES:
         raise typer.BadParameter(f"one of {', '.join(DUTIES)}")
     with as_client(Home(home), OPERATOR) as operator:
-        answer = register(operator, home, name, department, DUTIES[duty])
-    if not answer.is_success:
-        output.response(Console(stderr=True), answer)
-        raise typer.Exit(1)
+        accepted(register(operator, home, name, department, DUTIES[duty]))
     typer.echo(name)
 
 
@@ -106,11 +102,7 @@ def approve(
 
 def _ask(home: Path, client: str, method: str, path: str, body: dict[str, Any] | None = None) -> str:
     with as_client(Home(home), client) as consumer:
-        answer = consumer.send(method, path, body)
-    if not answer.is_success:
-        output.response(Console(stderr=True), answer)
-        raise typer.Exit(1)
-    return output.body(answer)
+        return output.body(accepted(consumer.send(method, path, body)))
 
 
 COMMANDS = (keeper, archive, hold, release, dispose, approve)

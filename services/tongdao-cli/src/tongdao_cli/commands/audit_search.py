@@ -14,7 +14,7 @@ from rich.text import Text
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_folder
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_folder
 from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
@@ -102,11 +102,7 @@ def _wanted(where: list[str], **given: str) -> dict[str, str]:
 
 def _asked(home: Path, client: str, path: str) -> Response:
     with as_client(Home(home), client) as consumer:
-        answer = consumer.send("GET", f"/api/audit{path}")
-    if not answer.is_success:
-        output.response(Console(stderr=True), answer)
-        raise typer.Exit(1)
-    return answer
+        return accepted(consumer.send("GET", f"/api/audit{path}"))
 
 
 def _table(records: list[Mapping[str, Any]]) -> Table:

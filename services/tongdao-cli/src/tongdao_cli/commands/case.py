@@ -8,12 +8,11 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
 from tongdao_cli.clients import register
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.home import Home
 from tongdao_cli.keys import OPERATOR
 from wire import scopes
@@ -36,11 +35,8 @@ def office(
         raise typer.BadParameter(f"one of {', '.join(OFFICES)}")
     wanted = client or f"{department}-{name}"
     with as_client(Home(home), OPERATOR) as operator:
-        answer = register(operator, home, wanted, department, OFFICES[name])
-    if answer.is_success:
-        typer.echo(wanted)
-    else:
-        _end(answer)
+        accepted(register(operator, home, wanted, department, OFFICES[name]))
+    typer.echo(wanted)
 
 
 @case.command("open")
@@ -100,9 +96,5 @@ def _ask(home: HomeOption, client: str, method: str, path: str, body: dict[str, 
 
 
 def _end(answer: Response) -> None:
-    """The body is the result and stands alone on standard output; a refusal is told like that of a call."""
-    if answer.is_success:
-        typer.echo(output.body(answer))
-        return
-    output.response(Console(stderr=True), answer)
-    raise typer.Exit(1)
+    """The body is the result and stands alone on standard output."""
+    typer.echo(output.body(accepted(answer)))

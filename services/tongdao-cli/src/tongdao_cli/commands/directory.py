@@ -5,11 +5,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 
-from runtime.http import Response
-from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.home import Home, write_private
 from tongdao_cli.keys import OPERATOR
 
@@ -25,7 +22,7 @@ def export_directory(
 ) -> None:
     """Write departments, systems, entries and interfaces that are live to FILE."""
     with as_client(Home(home), OPERATOR) as operator:
-        answer = _accepted(operator.send("GET", f"{ADDRESS}?provider={provider}"))
+        answer = accepted(operator.send("GET", f"{ADDRESS}?provider={provider}"))
     document = answer.json()
     write_private(file, document)
     typer.echo(", ".join(f"{len(things)} {part}" for part, things in document.items() if isinstance(things, list)))
@@ -40,7 +37,7 @@ def import_directory(
     """Make it so: all that FILE states is there as it says, or nothing changes. What it does not mention stays."""
     document = _read(file)
     with as_client(Home(home), OPERATOR) as operator:
-        answer = _accepted(operator.send("POST", f"{ADDRESS}?dry_run={str(dry_run).lower()}", document))
+        answer = accepted(operator.send("POST", f"{ADDRESS}?dry_run={str(dry_run).lower()}", document))
     outcome = answer.json()
     for word in ("created", "changed"):
         for what in outcome[word]:
@@ -59,10 +56,3 @@ def _read(file: Path) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise typer.BadParameter(f"{file}: not a document of a directory")
     return document
-
-
-def _accepted(answer: Response) -> Response:
-    if answer.is_success:
-        return answer
-    output.response(Console(stderr=True), answer)
-    raise typer.Exit(1)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from runtime.http import HTTPError, sync_client
+from runtime.http import HTTPError, Response, sync_client
+from tongdao_cli import output
 from tongdao_cli.governed import Consumer
 from tongdao_cli.home import DEFAULT, CannotStart, Home
 from tongdao_cli.keys import Secrets
@@ -35,6 +37,14 @@ def check_folder(file: Path) -> None:
     """Raise CannotStart before anything is asked for that could not be written."""
     if not os.access(file.parent, os.W_OK):
         raise CannotStart(f"cannot write to the folder {file.parent}; choose another")
+
+
+def accepted(answer: Response) -> Response:
+    """An answer that says yes; a refusal is told like that of a call, and ends the command with 1."""
+    if answer.is_success:
+        return answer
+    output.response(Console(stderr=True), answer)
+    raise typer.Exit(1)
 
 
 @contextmanager

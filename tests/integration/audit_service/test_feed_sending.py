@@ -91,7 +91,9 @@ async def test_only_a_yes_moves_it_on_and_the_same_is_said_again(bench: Bench) -
         await bench.send()
         assert len(there.got) == 1
         for minutes in (1, 5):
-            assert (await bench.ask("GET", f"/subscriptions/{made['id']}"))["sent_to"] == -1
+            shown = await bench.ask("GET", f"/subscriptions/{made['id']}")
+            assert shown["sent_to"] == -1
+            assert [one["error"].partition(" ")[0] for one in shown["waiting"]] == ["answered"]
             bench.clock.on(minutes=minutes)
             await bench.send()
     assert indexes(there) == [1, 2, 1, 2, 1, 2, 3]

@@ -115,7 +115,8 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
 
     @routes.get("/{subscription}")
     async def one(subscription: UUID, token: AccessToken = any_token) -> Response:
-        return _answer(_shown(await feeds.one(token, str(subscription))))
+        found, waiting = await feeds.one(token, str(subscription))
+        return _answer({**_shown(found), "waiting": [_letter(one) for one in waiting]})
 
     @routes.put("/{subscription}")
     async def change(subscription: UUID, body: WishBody, token: AccessToken = office) -> Response:

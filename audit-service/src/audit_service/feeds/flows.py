@@ -34,6 +34,8 @@ from wire.tokens import AccessToken
 
 MOST_SUBSCRIPTIONS = 20
 """Of one department."""
+MOST_SHOWN = 10
+"""Of what waits for one subscription."""
 
 
 class Wish(NamedTuple):
@@ -113,9 +115,11 @@ class Feeds:
             await store.remove(tx, known.id)
             await self._told(token, "subscription.removed", known)
 
-    async def one(self, token: AccessToken, subscription_id: str) -> Subscription:
+    async def one(self, token: AccessToken, subscription_id: str) -> tuple[Subscription, list[Delivery]]:
+        """A subscription and what waits for it, with the error of the last attempt."""
         async with log_store.answering("subscription"):
-            return await _find(self._database.clerk, token, subscription_id)
+            known = await _find(self._database.clerk, token, subscription_id)
+            return known, await store.waiting(self._database.clerk, known.id, MOST_SHOWN)
 
     async def all(self, token: AccessToken) -> list[Subscription]:
         async with log_store.answering("subscription"):

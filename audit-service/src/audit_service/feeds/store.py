@@ -185,6 +185,16 @@ async def failed(connection: Any, n: int, attempts: int, error: str, later: date
 
 
 # --- dead letters ---------------------------------------------------------------------------------------------------
+async def waiting(connection: Any, subscription_id: str, most: int) -> list[Delivery]:
+    """What is next to be sent, or to be tried again."""
+    rows = await connection.fetch(
+        f"""SELECT {_DELIVERY} FROM audit.delivery
+            WHERE subscription = $1 AND state = 'waiting' ORDER BY n LIMIT $2""",  # noqa: S608  # constants
+        subscription_id, most,
+    )  # fmt: skip
+    return [_delivery(row) for row in rows]
+
+
 async def dead_letters(connection: Any, subscription_id: str, after: int, limit: int) -> list[Delivery]:
     rows = await connection.fetch(
         f"""SELECT {_DELIVERY} FROM audit.delivery

@@ -157,7 +157,9 @@ async def test_a_witness_that_does_not_know_an_old_shard_cosigns_the_new_one(log
         witness.cosigner.logs = {second.origin: (second.vkey,)}
         await witnessing.tick()
     assert [(row[0], row[1]) for row in await log.fetch("SELECT shard, size FROM audit.cosignature")] == [(2, 1)]
-    assert await errors(log) == {"w1.example": f"{ORIGIN}: answered 404"}
+    assert await errors(log) == {
+        "w1.example": f"{ORIGIN}: answered 404: it does not know this log; give it the vkey of the new origin"
+    }
     policy = Policy(log.database, "enforce", GRACE_S, ["w1.example"])
     await policy.judge()
     assert policy.since is None

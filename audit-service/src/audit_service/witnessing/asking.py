@@ -23,6 +23,11 @@ log = structlog.get_logger()
 ANSWER_S = 2.0
 LARGEST_ANSWER = 64 * 1024
 _SIZE = re.compile(rb"(0|[1-9][0-9]{0,19})\n")
+_REASONS = {
+    403: ": it does not know the key that signs now; give it the log's vkeys",
+    404: ": it does not know this log; give it the vkey of the new origin",
+}
+"""What a refusal means (C2SP tlog-witness), in words for whoever runs the log."""
 _SIZE_TYPE = "text/x.tlog.size"
 
 
@@ -109,7 +114,7 @@ class WitnessClient:
             return OtherSize(int(size[1]))
         if status in (409, 422):  # 409 without a size: the first edition of the protocol, two roots for one size
             return Contradicted(f"answered {status}")
-        raise NoAnswer(f"answered {status}")
+        raise NoAnswer(f"answered {status}{_REASONS.get(status, '')}")
 
     async def held(self, origin: str) -> str:
         """The note that the witness shows as cosigned last for a log, *unverified*; "" for none. Raises NoAnswer."""

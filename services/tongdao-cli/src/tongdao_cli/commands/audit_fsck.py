@@ -13,6 +13,8 @@ from tongdao_cli.commands.opening import DEFAULT_HOME, DatabaseOption, HomeOptio
 from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR, Secrets
 
+_LATE_S = 60.0
+"""The longest that a record may wait for a signed checkpoint (P5)."""
 _MOST_LISTED = 20
 
 
@@ -58,7 +60,8 @@ def monitor(
     client: Annotated[str, typer.Option("--as", help="whose token to use; an auditor's")] = OPERATOR,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Show what was checked when, what was found, and what is behind; exit code 1 if something was found."""
+    """Show what was checked when, what was found, and what is behind; exit code 1 if something was found or stands
+    still."""
     with as_client(Home(home), client) as consumer:
         answer = consumer.send("GET", "/api/audit/monitor")
     if answer.status_code != 200:
@@ -66,7 +69,10 @@ def monitor(
     told: dict[str, Any] = answer.json()
     for name, value in rows(told):
         typer.echo(f"{name:<22}{value}")
-    raise typer.Exit(1 if told["standing_findings"] else 0)
+    late = max(told["lags"]["waiting_s"], told["lags"]["unpublished_s"]) > _LATE_S
+    if late:
+        typer.echo("nothing is signed: see the audit service's log and its /health/ready")
+    raise typer.Exit(1 if told["standing_findings"] or late else 0)
 
 
 def rows(told: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -14,12 +14,11 @@ from audit_service.entry import BadBatch, Batch, entries, parties
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
-from runtime.ids import uuid7
 from tlog.hashes import HASH_BYTES, SUITES
 from tlog.tiles import TILE_WIDTH
 from tlog.tree import inclusion_proof, inclusion_tiles
 from wire import codes, scopes
-from wire.audit import Event
+from wire.audit import new_event
 from wire.tokens import AccessToken
 
 Witnessed = Callable[[Any, int], Awaitable[tuple[int, str] | None]]
@@ -193,11 +192,7 @@ class Records:
         return [Line(store.shard_at(shards, at), at, hashes[at], leaves.get(at)) for at, _, _ in places]
 
     async def _record(self, event: str, token: AccessToken, facts: dict[str, str]) -> None:
-        at = int(self._clock.now().timestamp() * 1000)
-        told = Event(
-            id=str(uuid7(at)), at=at, event=event, actor=token.client, department=token.department, facts=facts
-        )
-        await self._writer.write([told])
+        await self._writer.write([new_event(event, self._clock.now(), token.client, token.department, facts)])
 
 
 async def _hashes(tx: Any, shards: Sequence[store.Shard], places: Sequence[store.Place]) -> dict[int, bytes]:

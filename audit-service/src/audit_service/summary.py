@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from wire.subjects import PSEUDONYM
+
 Kind = Literal["outcome", "denied", "event"]
 
 
@@ -106,8 +108,6 @@ LONGEST_KEY = 200
 LONGEST_TEXT = 500
 _MOST_INT, _MOST_BIGINT = 2**31 - 1, 2**63 - 1
 _LAST_MS = 253_402_300_799_000
-PSEUDONYM = "p1:"
-"""How a person is named in facts; other subjects (of clocks) are none."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -135,9 +135,8 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     leaf.system, leaf.department = caller.client, caller.department
     key = f"{interface}/{version}"
     known = gateway.catalog.known(caller.client, key)
-    if (
-        known.route is not None
-    ):  # what somebody made up is not kept: an address may hold anything, a person's number too
+    # What somebody made up is not kept: an address may hold anything, a person's number too.
+    if known.route is not None:
         leaf.interface, leaf.version = interface, version
         leaf.provider, leaf.retention = known.route.interface.provider, known.route.interface.retention
     leaf.case = case_of(call)

@@ -3,14 +3,14 @@
 from typing import Annotated, Literal
 from uuid import UUID
 
-import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
 
 from audit_service.anomalies.flows import Alerts
 from audit_service.anomalies.model import Finding
-from audit_service.api.feeds import NO_STORE, Name, Strict, readable
+from audit_service.api.feeds import Name, readable
+from audit_service.api.strict import Strict, answer
 from runtime.errors import Refusal
 from wire import codes, scopes
 from wire.tokens import AccessToken, Door
@@ -37,31 +37,31 @@ def router(alerts: Alerts, door: Door) -> APIRouter:
     @routes.get("")
     async def some(query: Annotated[AlertsQuery, Query()], token: AccessToken = any_token) -> Response:
         """An auditor sees all; a department those about calls of one system in which it took part."""
-        return _answer(await alerts.some(token, **query.model_dump()))
+        return answer(await alerts.some(token, **query.model_dump()))
 
     @routes.get("/rules")
     async def rules(token: AccessToken = any_token) -> Response:
         """The rules in force (`audit:read` or `audit:keep`: who knows them can stay below them)."""
         _keeper(token)
-        return _answer({"rules": alerts.rules()})
+        return answer({"rules": alerts.rules()})
 
     @routes.get("/counts")
     async def counts(token: AccessToken = any_token) -> Response:
         """How many alerts of each rule are open, or turned out to be what (`audit:read` or `audit:keep`)."""
         _keeper(token)
-        return _answer(await alerts.counts())
+        return answer(await alerts.counts())
 
     @routes.get("/{alert}")
     async def one(alert: UUID, token: AccessToken = any_token) -> Response:
         """With its records, as far as the reader may see them, and the search that finds all of them."""
-        return _answer(await alerts.one(token, str(alert)))
+        return answer(await alerts.one(token, str(alert)))
 
     @routes.post("/{alert}/close")
     async def close(
         alert: UUID, body: CloseBody, token: Annotated[AccessToken, Depends(door.needing(scopes.AUDIT_KEEP))]
     ) -> Response:
         """Say what was found."""
-        return _answer(await alerts.close(token, str(alert), body.finding, body.note))
+        return answer(await alerts.close(token, str(alert), body.finding, body.note))
 
     return routes
 
@@ -69,7 +69,3 @@ def router(alerts: Alerts, door: Door) -> APIRouter:
 def _keeper(token: AccessToken) -> None:
     if not token.scopes & {scopes.AUDIT_READ, scopes.AUDIT_KEEP}:
         raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.AUDIT_READ}", scope=scopes.AUDIT_READ)
-
-
-def _answer(thing: object) -> Response:
-    return Response(msgspec.json.encode(thing), headers=NO_STORE, media_type="application/json")

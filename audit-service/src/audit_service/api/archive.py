@@ -2,15 +2,13 @@
 
 from typing import Annotated, Any
 
-import msgspec
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Path, Response
 
+from audit_service.api.strict import answer, no_query
 from audit_service.keeping.segments import Segment, Segments
-from runtime.errors import INVALID_REQUEST, Refusal
 from wire import scopes
 from wire.tokens import AccessToken, Door
 
-NO_STORE = {"Cache-Control": "no-store"}
 Name = Annotated[str, Path(pattern=r"^[0-9]{8}-(general|personal|permanent)$")]
 
 
@@ -31,17 +29,6 @@ def router(segments: Segments, door: Door) -> APIRouter:
         return answer({"segment": segment, "state": "archived", "restore": "asked"}, 202)
 
     return routes
-
-
-def no_query(request: Request) -> None:
-    """What is not understood is refused."""
-    if request.query_params:
-        raise Refusal(INVALID_REQUEST, "no query parameters are known here")
-
-
-def answer(content: dict[str, Any], status: int = 200) -> Response:
-    """JSON that no cache keeps."""
-    return Response(msgspec.json.encode(content), status, NO_STORE, "application/json")
 
 
 def _shown(segment: Segment) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from audit_service.api.search import Key, Moment, asked_to_wait
+from audit_service.api.strict import NO_STORE
 from audit_service.evidence.packages import About, Evidence
 from runtime.errors import Refusal
 from wire.tokens import AccessToken, Door
 
-NO_STORE = {"Cache-Control": "no-store"}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/zip": {}}, "description": "The package"},
     202: {"description": "Something of it is not yet covered by a checkpoint; ask again"},

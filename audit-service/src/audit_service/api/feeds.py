@@ -6,18 +6,17 @@ from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
 
 from audit_service.api.search import Day
+from audit_service.api.strict import NO_STORE, Strict, answer
 from audit_service.feeds.flows import Feeds, Wish
 from audit_service.feeds.model import Delivery, Side, Subscription
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
 from wire import codes, scopes
 from wire.tokens import AccessToken, Door
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 def readable(text: str) -> str:
@@ -31,10 +30,6 @@ Name = Annotated[str, StringConstraints(max_length=200), AfterValidator(readable
 Address = Annotated[str, StringConstraints(max_length=1000)]
 Limit = Annotated[int, Field(ge=1, le=1000)]
 Number = Annotated[int, Path(ge=0, lt=2**63)]
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=False)
 
 
 class UsageQuery(Strict):
@@ -89,12 +84,12 @@ def _pulling(feeds: Feeds, door: Door) -> APIRouter:
     @routes.get("/usage")
     async def usage(query: Annotated[UsageQuery, Query()], token: AccessToken = any_token) -> Response:
         """The caller's own records in the order of the log, without gaps; go on with `next`."""
-        return _answer(await feeds.pull(token, query.side, query.interface, query.after, query.limit))
+        return answer(await feeds.pull(token, query.side, query.interface, query.after, query.limit))
 
     @routes.get("/digest")
     async def digest(query: Annotated[DigestQuery, Query()], token: AccessToken = any_token) -> Response:
         """The caller's own figures of a day."""
-        return _answer(await feeds.digest(token, query.day))
+        return answer(await feeds.digest(token, query.day))
 
     return routes
 
@@ -107,28 +102,28 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
     @routes.post("")
     async def subscribe(body: SubscribeBody, token: AccessToken = office) -> Response:
         made = await feeds.subscribe(token, body.wish(), from_beginning=body.start == "beginning")
-        return _answer(_with_key(made, key), 201)
+        return answer(_with_key(made, key), 201)
 
     @routes.get("")
     async def some(token: AccessToken = any_token) -> Response:
-        return _answer({"items": [_shown(one) for one in await feeds.all(token)]})
+        return answer({"items": [_shown(one) for one in await feeds.all(token)]})
 
     @routes.get("/{subscription}")
     async def one(subscription: UUID, token: AccessToken = any_token) -> Response:
         found, waiting = await feeds.one(token, str(subscription))
-        return _answer({**_shown(found), "waiting": [_letter(one) for one in waiting]})
+        return answer({**_shown(found), "waiting": [_letter(one) for one in waiting]})
 
     @routes.put("/{subscription}")
     async def change(subscription: UUID, body: WishBody, token: AccessToken = office) -> Response:
-        return _answer(_with_key(await feeds.change(token, str(subscription), body.wish()), key))
+        return answer(_with_key(await feeds.change(token, str(subscription), body.wish()), key))
 
     @routes.post("/{subscription}/pause")
     async def pause(subscription: UUID, token: AccessToken = office) -> Response:
-        return _answer(_shown(await feeds.switch(token, str(subscription), active=False)))
+        return answer(_shown(await feeds.switch(token, str(subscription), active=False)))
 
     @routes.post("/{subscription}/resume")
     async def resume(subscription: UUID, token: AccessToken = office) -> Response:
-        return _answer(_shown(await feeds.switch(token, str(subscription), active=True)))
+        return answer(_shown(await feeds.switch(token, str(subscription), active=True)))
 
     @routes.delete("/{subscription}")
     async def remove(subscription: UUID, token: AccessToken = office) -> Response:
@@ -149,11 +144,11 @@ def _dead_letters(feeds: Feeds, door: Door) -> APIRouter:
     ) -> Response:
         found = await feeds.dead_letters(token, str(subscription), query.after, query.limit)
         last = found[-1].n if len(found) == query.limit else None
-        return _answer({"items": [_letter(one) for one in found], "next": last})
+        return answer({"items": [_letter(one) for one in found], "next": last})
 
     @routes.post("/{n}/retry")
     async def retry(subscription: UUID, n: Number, token: AccessToken = office) -> Response:
-        return _answer(_letter(await feeds.retry(token, str(subscription), n)), 202)
+        return answer(_letter(await feeds.retry(token, str(subscription), n)), 202)
 
     return routes
 
@@ -184,7 +179,3 @@ def _with_key(one: Subscription, key: ServiceKey) -> dict[str, Any]:
 def _letter(one: Delivery) -> dict[str, Any]:
     names = ("n", "kind", "first", "last", "count", "attempts", "error", "made_at", "next_at")
     return {"id": one.id} | {name: getattr(one, name) for name in names}
-
-
-def _answer(thing: object, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(thing), status, NO_STORE, "application/json")

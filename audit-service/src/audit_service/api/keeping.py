@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AwareDatetime, BeforeValidator, Field, StringConstraints, model_validator
 
-from audit_service.api.archive import answer, no_query
+from audit_service.api.strict import Strict, answer, no_query
 from audit_service.keeping.disposals import Disposals, Shown, Wish
 from audit_service.keeping.holds import Holds
 from audit_service.keeping.store import Hold
@@ -34,10 +34,6 @@ Moment = Annotated[
     BeforeValidator(_text),
 ]
 _FILTER = ("party", "system", "interface", "grant", "case", "call", "since", "before")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class DisposalBody(Strict):

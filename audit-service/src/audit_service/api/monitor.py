@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Response
 
-from audit_service.api.archive import no_query
+from audit_service.api.strict import no_query
 from audit_service.monitor.figures import Figures
 from wire import scopes
 from wire.tokens import AccessToken, Door

@@ -9,11 +9,11 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from audit_service.api.strict import NO_STORE
 from audit_service.records import MOST_ENTRIES, Line, Records
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire.tokens import AccessToken, Door
 
-NO_STORE = {"Cache-Control": "no-store"}
 STATE = "Tongdao-State"
 
 

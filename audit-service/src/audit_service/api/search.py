@@ -1,7 +1,7 @@
 """Searching the log, exports and daily figures: for those who took part, and for auditors."""
 
 import re
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from audit_service import store
+from audit_service.api.strict import NO_STORE
 from audit_service.search.exporting import Exporter
 from audit_service.search.figures import By, Days, figures
 from audit_service.search.finder import Finder, seen_by, shown
@@ -20,11 +21,10 @@ from audit_service.search.writing import MEDIA_TYPES, Format
 from audit_service.summary import LONGEST_KEY, Filter, Kind
 from runtime import problems
 from runtime.errors import INVALID_REQUEST, Refusal
+from statute.calendar import SHANGHAI
 from wire import codes
 from wire.tokens import AccessToken, Door
 
-NO_STORE = {"Cache-Control": "no-store"}
-CHINA = timezone(timedelta(hours=8))
 LONGEST_DAYS = 400
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 _ZONE_AFTER_SPACE = re.compile(r"(T\S+) (\d\d:\d\d)$")
@@ -38,7 +38,7 @@ def moment(text: str) -> str | datetime:
     except ValueError:
         raise ValueError("a day (2026-07-25) or a moment with its zone (2026-07-25T08:00:00+08:00)") from None
     if _DAY.fullmatch(text):
-        found = found.replace(tzinfo=CHINA)
+        found = found.replace(tzinfo=SHANGHAI)
     if found.tzinfo is None:
         raise ValueError("a moment needs its zone")
     if not 1970 <= found.year <= 9998:

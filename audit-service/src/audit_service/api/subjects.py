@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from msgspec import Meta
 
 from audit_service.api.search import moment
+from audit_service.api.strict import NO_STORE
 from audit_service.subjects.look_ups import LookUps, Question
 from audit_service.summary import Summary
 from runtime.errors import INVALID_REQUEST, Refusal
@@ -17,7 +18,6 @@ from wire.subjects import LONGEST
 from wire.tokens import AccessToken, Door
 
 LARGEST_BODY = 16 * 1024
-NO_STORE = {"Cache-Control": "no-store"}
 TOLD: Mapping[str, str] = {
     "at": "at", "department": "department", "system": "system", "provider": "provider", "interface": "interface",
     "version": "version", "purpose": "purpose", "case": "case_no", "kind": "kind", "event": "event",

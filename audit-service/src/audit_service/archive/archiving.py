@@ -27,8 +27,7 @@ from audit_service.archive.proving import Damaged, prove
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
-from runtime.ids import uuid7
-from wire.audit import Event
+from wire.audit import new_event
 
 log = structlog.get_logger()
 GRACE = timedelta(hours=1)
@@ -166,9 +165,7 @@ class Archive:
         })  # fmt: skip
 
     async def _write_event(self, event: str, number: str, facts: dict[str, str]) -> None:
-        at = int(self._clock.now().timestamp() * 1000)
-        told = Event(id=number or str(uuid7(at)), at=at, event=event, actor="archive", department="", facts=facts)
-        await self._writer.write([told])
+        await self._writer.write([new_event(event, self._clock.now(), "archive", "", facts, number)])
 
     # --- out of the database, and back
     async def _retire(self, connection: Any, segment: str) -> None:

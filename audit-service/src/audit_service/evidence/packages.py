@@ -30,9 +30,8 @@ from audit_service.summary import Filter, Summary
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
-from runtime.ids import uuid7
 from wire import codes, scopes
-from wire.audit import Event
+from wire.audit import new_event
 from wire.tokens import AccessToken
 
 MOST_CALLS, MOST_EVENTS = 1000, 500
@@ -230,10 +229,7 @@ class Evidence:
         return Refusal(codes.NOT_YOURS)
 
     async def _record(self, event: str, token: AccessToken, facts: dict[str, str]) -> str:
-        at = int(self._clock.now().timestamp() * 1000)
-        told = Event(
-            id=str(uuid7(at)), at=at, event=event, actor=token.client, department=token.department, facts=facts
-        )
+        told = new_event(event, self._clock.now(), token.client, token.department, facts)
         await self._parts.writer.write([told])
         return told.id
 

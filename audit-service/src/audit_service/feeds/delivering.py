@@ -5,7 +5,6 @@ the same subscription at the same time; if one dies, its lease ends and another 
 dead letter, and later records flow on.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
 import structlog
@@ -21,6 +20,7 @@ from relay.webhook import TIMEOUT_S, failure_of_post
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
+from runtime.tasks import Served
 from runtime.webhook import next_try, signature
 from wire.audit import Event
 
@@ -47,36 +47,27 @@ class Sender:
         self._egress = egress
         self._key = key
         self._clock = clock or SystemClock()
-        self._serving: dict[str, asyncio.Task[None]] = {}
+        self._serving = Served("subscription", MOST_AT_ONCE, self._serve)
 
     async def tick(self) -> None:
         """See for whom something waits; returns before it is sent."""
-        free = MOST_AT_ONCE - len(self._serving)
-        if free:
-            found = await store.due(self._database.clerk, self._clock.now(), list(self._serving), MOST_OF_ONE, free)
-            for one in found:
-                self._serving[one] = asyncio.create_task(self._serve(one), name=f"subscription {one}")
+        if self._serving.free:
+            now, serving = self._clock.now(), self._serving
+            serving.begin(await store.due(self._database.clerk, now, serving.now, MOST_OF_ONE, serving.free))
 
     async def idle(self) -> None:
         """Wait until everything that `tick` began has ended."""
-        await asyncio.gather(*self._serving.values(), return_exceptions=True)
+        await self._serving.idle()
 
     async def stop(self) -> None:
         """End what is under way; leases see to it that it is sent again."""
-        for task in self._serving.values():
-            task.cancel()
-        await self.idle()
+        await self._serving.stop()
 
     async def _serve(self, subscription_id: str) -> None:
         """Send what waits for one subscription, in order, until nothing does, one fails, or its turn is over."""
-        try:
-            for _ in range(MOST_IN_TURN):
-                if not await self._send_next(subscription_id):
-                    break
-        except Exception:
-            log.exception("subscription.failed", subscription=subscription_id)
-        finally:
-            del self._serving[subscription_id]
+        for _ in range(MOST_IN_TURN):
+            if not await self._send_next(subscription_id):
+                break
 
     async def _send_next(self, subscription_id: str) -> bool:
         """Whether something was sent and taken."""

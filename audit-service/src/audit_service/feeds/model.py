@@ -12,8 +12,7 @@ import msgspec
 
 from audit_service.summary import Filter, Summary
 from runtime.errors import INVALID_REQUEST, Refusal
-from runtime.ids import uuid7
-from wire.audit import Event
+from wire.audit import Event, new_event
 from wire.tokens import AccessToken
 
 Side = Literal["consumer", "provider", "both"]
@@ -156,8 +155,7 @@ def day_over(now: datetime) -> date:
 
 def event_of(name: str, at: datetime, actor: str, department: str, **facts: str) -> Event:
     """Something for the log about the log's own business."""
-    at_ms = int(at.timestamp() * 1000)
-    return Event(id=str(uuid7(at_ms)), at=at_ms, event=name, actor=actor, department=department, facts=facts)
+    return new_event(name, at, actor, department, facts)
 
 
 def told_by(token: AccessToken, name: str, at: datetime, **facts: str) -> Event:

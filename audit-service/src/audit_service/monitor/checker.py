@@ -20,9 +20,8 @@ from audit_service.monitor import store
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
-from runtime.ids import uuid7
 from tlog.tiles import TILE_WIDTH
-from wire.audit import Event
+from wire.audit import new_event
 
 log = structlog.get_logger()
 TICK_S = 10.0
@@ -193,8 +192,7 @@ class Monitor:
             log.critical(name, alarm=True, **facts)
 
     async def _write(self, event: str, facts: list[dict[str, str]]) -> bool:
-        at = int(self._clock.now().timestamp() * 1000)
-        told = [Event(id=str(uuid7()), at=at, event=event, actor="monitor", department="", facts=one) for one in facts]
+        told = [new_event(event, self._clock.now(), "monitor", "", one) for one in facts]
         try:
             await self._writer.write(told)
         except Refusal as refusal:

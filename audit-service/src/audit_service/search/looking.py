@@ -7,8 +7,7 @@ import msgspec
 from audit_service.summary import Filter
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
-from runtime.ids import uuid7
-from wire.audit import Event
+from wire.audit import new_event
 from wire.subjects import holds_a_number
 from wire.tokens import AccessToken
 
@@ -26,10 +25,7 @@ class LookUps:
 
     async def note(self, event: str, token: AccessToken, facts: dict[str, str]) -> None:
         """Commit an event with these facts; raises Refusal(AUDIT_UNAVAILABLE)."""
-        at = int(self._clock.now().timestamp() * 1000)
-        told = Event(id=str(uuid7(at)), at=at, event=event, actor=token.client, department=token.department,
-                     facts=facts)  # fmt: skip
-        await self._writer.write([told])
+        await self._writer.write([new_event(event, self._clock.now(), token.client, token.department, facts)])
 
 
 def described(wanted: Filter) -> str:

@@ -6,12 +6,12 @@ Source: OWASP CSV Injection; RFC 4180; ECMA-376 18.8.45 (quotePrefix).
 import csv
 import io
 from collections.abc import Iterable, Sequence
-from datetime import timedelta, timezone
 from typing import IO, Any, Literal, Protocol
 
 import msgspec
 
 from audit_service.summary import Summary
+from statute.calendar import SHANGHAI
 
 Format = Literal["csv", "xlsx", "jsonl"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -33,7 +33,6 @@ RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹦"
 """How a cell begins that some spreadsheet takes for a formula."""
 BLANK = " \u3000\xa0\ufeff\u200b\v\f\x85\u2028\u2029"
 """What some spreadsheet passes over before that."""
-_CHINA = timezone(timedelta(hours=8))
 _NO_CHARACTERS = str.maketrans({"\ufffe": "\ufffd", "\uffff": "\ufffd"})  # XML has no room for them
 
 
@@ -58,7 +57,7 @@ def sheet(form: Format, into: IO[bytes]) -> Sheet:
 def cells(row: Summary) -> list[str | int]:
     """One row of a table; the time is that of China, with its zone."""
     values: list[Any] = [getattr(row, name) for name in TITLES]
-    values[0] = row.at.astimezone(_CHINA).isoformat(timespec="milliseconds")
+    values[0] = row.at.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
     return values
 
 

@@ -20,13 +20,12 @@ from audit_service.checkpoint import Seen, Signer
 from audit_service.entry import BadBatch, Batch, Entry, batch_of, entries, segment_of, undamaged
 from audit_service.sequencing.ports import STEP_BATCHES, STEP_BYTES, Head, Ports, Rows, Tiles
 from audit_service.store import Shard, look_up
-from runtime.ids import uuid7
 from tlog import checkpoint
 from tlog.hashes import SUITES, Suite
 from tlog.proofs import ProofError
 from tlog.tiles import edge_tiles
 from tlog.tree import append, overlay, root
-from wire.audit import Event, encode, event_leaf
+from wire.audit import encode, event_leaf, new_event
 
 log = structlog.get_logger()
 WRITER = "sequencer"
@@ -213,10 +212,9 @@ async def _open(ports: Ports, rows: Rows, term: Term, wanted: str, lost: Seen | 
 
 async def _say(rows: Rows, term: Term, head: Head, edge: Tiles, now: datetime, events: Sequence[Said]) -> Head:
     """Leaves of the log about itself: acknowledged and in the tree at once."""
-    at_ms = int(now.timestamp() * 1000)
     leaves = []
     for number, (name, facts) in enumerate(events, term.said):
-        event = Event(id=str(uuid7(at_ms)), at=at_ms, event=name, actor=WRITER, department="", facts=facts)
+        event = new_event(name, now, WRITER, "", facts)
         leaves.append((encode(event_leaf(event, WRITER, term.epoch, number)), b""))
     batch = batch_of(WRITER, term.epoch, term.said, leaves)
     term.said += len(leaves)

@@ -17,9 +17,8 @@ from audit_service.summary import Filter, Summary
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import INVALID_REQUEST, Refusal
-from runtime.ids import uuid7
 from wire import scopes
-from wire.audit import Event
+from wire.audit import new_event
 from wire.subjects import SubjectKey, holds_a_number, normal
 from wire.tokens import AccessToken
 
@@ -72,13 +71,9 @@ class LookUps:
         return Told(subject, page.rows, page.next)
 
     async def _record(self, question: Question, subject: str, rows: int, token: AccessToken) -> None:
-        at = int(self._clock.now().timestamp() * 1000)
         facts = {"subject": subject, "reason": question.reason, "case": question.case, "rows": str(rows)}
-        event = Event(
-            id=str(uuid7(at)), at=at, event="subject.looked_up", actor=token.client, department=token.department,
-            facts=facts,
-        )  # fmt: skip
-        await self._writer.write([event])
+        told = new_event("subject.looked_up", self._clock.now(), token.client, token.department, facts)
+        await self._writer.write([told])
 
 
 def _check_texts(question: Question) -> None:

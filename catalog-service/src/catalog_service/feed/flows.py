@@ -16,10 +16,9 @@ from catalog_service.feed.bell import Bell
 from catalog_service.feed.model import Actor, Thing, kind_and_id, stamped
 from runtime.clock import Clock
 from runtime.errors import Refusal
-from runtime.ids import uuid7
 from runtime.outbox import Outbox
 from wire import codes
-from wire.audit import Event
+from wire.audit import new_event
 from wire.catalog import Feed
 
 BATCH = 1000
@@ -61,10 +60,7 @@ class Change:
     async def tell(self, event: str, thing: msgspec.Struct, **facts: str) -> None:
         """Write an event for the log (design 7: who decided what, on which ground), with the digest of `thing`."""
         digest = hashlib.sha256(msgspec.json.encode(thing, order="deterministic")).hexdigest()
-        told = Event(
-            id=str(uuid7()), at=int(self.at.timestamp() * 1000), event=event, actor=self.actor.client,
-            department=self.actor.department, facts={**facts, "digest": digest},
-        )  # fmt: skip
+        told = new_event(event, self.at, self.actor.client, self.actor.department, {**facts, "digest": digest})
         await self.outbox.write(self.tx, msgspec.json.encode(told), self.at)
 
 

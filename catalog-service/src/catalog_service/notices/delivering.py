@@ -4,7 +4,6 @@ At least once and under the same id. A lease keeps two workers from sending the 
 dies, its lease ends and the other sends it again.
 """
 
-import asyncio
 from datetime import datetime, timedelta
 
 import structlog
@@ -19,6 +18,7 @@ from catalog_service.notices.webhook import Delivery, DeliveryState, Webhook, me
 from relay.egress import Egress
 from relay.webhook import TIMEOUT_S, failure_of_post
 from runtime.service_auth import ServiceKey
+from runtime.tasks import Served
 from runtime.webhook import next_try, signature
 
 log = structlog.get_logger()
@@ -34,37 +34,29 @@ class Messenger:
         self._journal = journal
         self._egress = egress
         self._key = key
-        self._serving: dict[str, asyncio.Task[None]] = {}
+        self._serving = Served("webhook", MOST_AT_ONCE, self._serve)
 
     async def tick(self) -> None:
         """See for whom something waits; returns before it is sent."""
-        free = MOST_AT_ONCE - len(self._serving)
-        if not free:
+        serving = self._serving
+        if not serving.free:
             return
         async with self._journal.change(MESSENGER) as change:
-            found = await store.waiting_webhooks(change.tx, change.at, list(self._serving), free)
-        for webhook_id in found:
-            self._serving[webhook_id] = asyncio.create_task(self._serve(webhook_id), name=f"webhook {webhook_id}")
+            found = await store.waiting_webhooks(change.tx, change.at, serving.now, serving.free)
+        serving.begin(found)
 
     async def idle(self) -> None:
         """Wait until everything that `tick` began has ended."""
-        await asyncio.gather(*self._serving.values(), return_exceptions=True)
+        await self._serving.idle()
 
     async def stop(self) -> None:
         """End what is under way; leases see to it that it is sent again."""
-        for task in self._serving.values():
-            task.cancel()
-        await self.idle()
+        await self._serving.stop()
 
     async def _serve(self, webhook_id: str) -> None:
         """Send what waits for one webhook, one after another, until nothing does or one fails."""
-        try:
-            while await self._send_next(webhook_id):
-                pass
-        except Exception:
-            log.exception("webhook.failed", webhook=webhook_id)
-        finally:
-            del self._serving[webhook_id]
+        while await self._send_next(webhook_id):
+            pass
 
     async def _send_next(self, webhook_id: str) -> bool:
         async with self._journal.change(MESSENGER) as change:

@@ -5,8 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
-from runtime.ids import uuid7
-from wire.audit import Event
+from wire.audit import new_event
 
 OURSELVES = "identity"
 
@@ -31,7 +30,4 @@ def client_registered(
 
 
 def _event(name: str, actor: str, department: str, facts: dict[str, str], at: datetime) -> bytes:
-    ms = int(at.timestamp() * 1000)
-    return msgspec.json.encode(
-        Event(id=str(uuid7(ms)), at=ms, event=name, actor=actor, department=department, facts=facts)
-    )
+    return msgspec.json.encode(new_event(name, at, actor, department, facts))

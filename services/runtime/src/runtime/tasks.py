@@ -1,7 +1,7 @@
 """Background loops that are watched: one that fails is logged and started again after a pause."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 
 import structlog
@@ -45,3 +45,52 @@ class Tasks:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+
+class Served:
+    """Those who are being served, each by a task of its own, so that a slow one holds up no other.
+
+    what   what they are, in log lines      most   how many at once      serve  has its turn with one of them
+    """
+
+    def __init__(self, what: str, most: int, serve: Callable[[str], Awaitable[None]]) -> None:
+        self._what = what
+        self._most = most
+        self._serve = serve
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    def __len__(self) -> int:
+        return len(self._running)
+
+    @property
+    def free(self) -> int:
+        """How many more could be served now."""
+        return self._most - len(self._running)
+
+    @property
+    def now(self) -> list[str]:
+        """Who is being served."""
+        return list(self._running)
+
+    def begin(self, found: Iterable[str]) -> None:
+        """Serve these as well; none of them may be in `now`."""
+        for one in found:
+            self._running[one] = asyncio.create_task(self._attend(one), name=f"{self._what} {one}")
+
+    async def _attend(self, one: str) -> None:
+        try:
+            await self._serve(one)
+        except Exception:
+            log.exception(f"{self._what}.failed", **{self._what: one})
+        finally:
+            del self._running[one]
+
+    async def idle(self) -> None:
+        """Wait until everything that was begun has ended."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def stop(self) -> None:
+        """End what is under way."""
+        for task in self._running.values():
+            task.cancel()
+        await self.idle()

@@ -6,10 +6,10 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
+from statute.calendar import SHANGHAI
 from tlog.checkpoint import format_vkey
 from tongdao_cli.home import CannotStart, Home
 
@@ -78,7 +78,7 @@ class Secrets:
         """
         if not self.audit_signing.exists():
             raise CannotStart(f"{self.audit_signing} does not exist; start it once with `tongdao up`")
-        name = (origin or self.origin).replace("{year}", f"{datetime.now(ZoneInfo('Asia/Shanghai')):%Y}")
+        name = (origin or self.origin).replace("{year}", f"{datetime.now(SHANGHAI):%Y}")
         return format_vkey(name, OKPKey.import_key(self.audit_signing.read_bytes()).public_key)  # type: ignore[arg-type]
 
     def _once(self, file: Path, content: str) -> None:

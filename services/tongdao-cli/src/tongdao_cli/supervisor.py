@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.env import WRONG_SETTINGS
 from tongdao_cli import child
 
 READY_S = 60.0
@@ -23,8 +24,6 @@ STOP_S = 35.0
 MOST_RESTARTS = 5
 WITHIN_S = 60.0
 FIRST_PAUSE_S = 0.2
-SETTINGS_EXIT = 2
-"""Exit code of a service whose settings are wrong (`runtime.env.load`): starting it again cannot help."""
 
 
 class GivenUp(Exception):
@@ -104,7 +103,7 @@ class _Child:
         while True:
             process = await self._launch()
             code = await process.wait()
-            if code == SETTINGS_EXIT and not self._was_ready:
+            if code == WRONG_SETTINGS and not self._was_ready:
                 raise GivenUp(self.last_words())
             await asyncio.sleep(self._pause_after_death())
 

@@ -9,9 +9,12 @@ The private part may be erased without touching the leaf.
 import hashlib
 import struct
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Literal
 
 import msgspec
+
+from runtime.ids import uuid7
 
 Phase = Literal["intent", "outcome", "denied"]
 UNKNOWN = "audit/unknown"
@@ -98,6 +101,14 @@ class Event(msgspec.Struct, kw_only=True, frozen=True):
     actor: str
     department: str
     facts: dict[str, str]
+
+
+def new_event(name: str, at: datetime, actor: str, department: str, facts: dict[str, str], number: str = "") -> Event:
+    """Something that happened at `at`. `number` is its id, a new one (UUIDv7) by default."""
+    at_ms = int(at.timestamp() * 1000)
+    return Event(
+        id=number or str(uuid7(at_ms)), at=at_ms, event=name, actor=actor, department=department, facts=facts
+    )  # fmt: skip
 
 
 _PERMANENT = frozenset({"log", "segment", "disposal", "hold"})

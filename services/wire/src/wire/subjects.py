@@ -22,6 +22,8 @@ _UNHEARD = frozenset({"Pd", "Cf", "Cc", "Zs", "Zl", "Zp"})
 """Categories of characters that do not belong to a number: dashes, formats, controls, white space."""
 DEEPEST = 4
 Place = Literal["path", "query", "body"]
+PSEUDONYM = "p1:"
+"""How every pseudonym of this kind begins; other subjects in the log (of clocks) are none."""
 
 
 class SubjectKey:
@@ -42,7 +44,7 @@ class SubjectKey:
         if not 0 < len(spelled) <= LONGEST:
             return ""
         said = DOMAIN + spelled.encode(errors="surrogatepass")
-        return "p1:" + hmac.digest(self._secret, said, "sha256")[:16].hex()
+        return PSEUDONYM + hmac.digest(self._secret, said, "sha256")[:16].hex()
 
 
 def normal(number: str) -> str:

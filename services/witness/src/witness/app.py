@@ -46,7 +46,7 @@ def main() -> None:
         app, handle = build(settings)
     except (CannotKeep, OSError, TypeError, ValueError) as error:
         sys.stderr.write(f"witness: {error}\n")
-        raise SystemExit(2) from None
+        raise SystemExit(env.WRONG_SETTINGS) from None
     serve(app, settings.host, settings.port, call_protocol(api.PREFIX, handle))
 
 

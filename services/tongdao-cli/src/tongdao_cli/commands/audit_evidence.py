@@ -8,11 +8,10 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from rich.console import Console
 
 from runtime.http import Response
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_folder
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_folder, refused
 from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
@@ -47,7 +46,7 @@ def evidence(
             time.sleep(POLL_S)
             answer = consumer.send("GET", f"/api/audit/evidence?{query}")
     if answer.status_code != 200:
-        _refused(answer)
+        refused(answer)
     target = file or Path(_name_of(answer))
     _write(target, answer.content)
     typer.echo(target)
@@ -90,11 +89,6 @@ def _write(target: Path, content: bytes) -> None:
             file.write(content)
     except OSError as error:
         raise CannotStart(f"cannot write {target}: {error.strerror}") from None
-
-
-def _refused(answer: Response) -> None:
-    output.response(Console(stderr=True), answer)
-    raise typer.Exit(1)
 
 
 COMMANDS = (evidence, subject)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from runtime.http import Response
+from statute.calendar import SHANGHAI
 from tongdao_cli import output
 from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_folder
 from tongdao_cli.home import CannotStart, Home
@@ -31,7 +32,6 @@ DepartmentOption = Annotated[str, typer.Option(help="who asked")]
 InterfaceOption = Annotated[str, typer.Option(help="id of an interface")]
 CaseOption = Annotated[str, typer.Option(help="case number")]
 OutcomeOption = Annotated[str, typer.Option(help="ok | refused | a code | a status")]
-_CHINA = timezone(timedelta(hours=8))
 
 
 def search(
@@ -126,7 +126,7 @@ def _outcome(row: Mapping[str, Any]) -> str:
 
 
 def _time(at: str) -> str:
-    return datetime.fromisoformat(at).astimezone(_CHINA).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromisoformat(at).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _plain(text: str) -> Text:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -41,8 +41,13 @@ def check_folder(file: Path) -> None:
 
 def accepted(answer: Response) -> Response:
     """An answer that says yes; a refusal is told like that of a call, and ends the command with 1."""
-    if answer.is_success:
-        return answer
+    if not answer.is_success:
+        refused(answer)
+    return answer
+
+
+def refused(answer: Response) -> NoReturn:
+    """Tell what was answered, and end the command with 1."""
     output.response(Console(stderr=True), answer)
     raise typer.Exit(1)
 

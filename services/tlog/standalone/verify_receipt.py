@@ -1,1 +1,0 @@
-../src/tlog/standalone/verify_receipt.py

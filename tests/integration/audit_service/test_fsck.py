@@ -9,8 +9,8 @@ import pytest
 from audit_service.fsck.check import Manner, examine
 from audit_service.fsck.findings import Findings
 from audit_service.fsck.searched import compare
+from audit_service.fsck.walk import Leaf
 from audit_service.search.indexer import Indexer
-from audit_service.walk import Leaf
 from harness.audit_log import Log, ids
 from harness.merkle import Definition
 from harness.postgres import Database

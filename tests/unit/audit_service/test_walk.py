@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit_service.walk import Frontier, Sequences
+from audit_service.fsck.walk import Frontier, Sequences
 from harness.merkle import Definition
 
 LEAVES = Definition([b"%d" % i for i in range(700)])

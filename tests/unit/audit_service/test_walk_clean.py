@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audit_service.walk import Acknowledged, Ground, IndexRow, Leaf, Stretch, Walk, Writer, edge_of, leaf_of
+from audit_service.fsck.walk import Acknowledged, Ground, IndexRow, Leaf, Stretch, Walk, Writer, edge_of, leaf_of
 from harness.audit_log import record
 from runtime.ids import uuid7
 from tlog.hashes import SHA256, SM3, Suite

@@ -5,7 +5,7 @@ from typing import Any
 from audit_service.entry import BadBatch, Batch, undamaged
 from audit_service.fsck import store
 from audit_service.fsck.findings import Findings
-from audit_service.walk import Sequences, Writer
+from audit_service.fsck.walk import Sequences, Writer
 
 _NAMED = 1000
 

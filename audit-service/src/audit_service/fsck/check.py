@@ -19,7 +19,7 @@ from audit_service.fsck.keys import Keys
 from audit_service.fsck.shelf import Shelf
 from audit_service.fsck.stretch import Reader, shard_name
 from audit_service.fsck.told import Memory, Told, listen
-from audit_service.walk import STRETCH, Frontier, Ground, Sequences, Stretch, Walk, Writer, edge_of
+from audit_service.fsck.walk import STRETCH, Frontier, Ground, Sequences, Stretch, Walk, Writer, edge_of
 from runtime.db import plain
 from tlog.hashes import SHA256, SUITES, Suite
 from tlog.proofs import ProofError, verify_consistency

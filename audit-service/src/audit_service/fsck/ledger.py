@@ -11,8 +11,8 @@ from audit_service.fsck import store
 from audit_service.fsck.findings import Findings
 from audit_service.fsck.keys import ADDED, FROZEN, OPENED, REMOVED, Keys, is_vkey
 from audit_service.fsck.told import Statement, Told
+from audit_service.fsck.walk import Frontier
 from audit_service.summary import moment
-from audit_service.walk import Frontier
 from tlog import checkpoint
 from tlog.proofs import ProofError
 

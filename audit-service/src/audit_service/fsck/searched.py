@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from audit_service.fsck.findings import Findings
+from audit_service.fsck.walk import Leaf
 from audit_service.summary import COLUMNS, Summary, summary_of
-from audit_service.walk import Leaf
 
 _DIFFERING = """
 WITH told AS (

@@ -8,7 +8,7 @@ from audit_service.fsck import store
 from audit_service.fsck.findings import Findings
 from audit_service.fsck.keys import Keys
 from audit_service.fsck.shelf import Shelf
-from audit_service.walk import Acknowledged, IndexRow, Leaf, Stretch, Writer, leaf_of
+from audit_service.fsck.walk import Acknowledged, IndexRow, Leaf, Stretch, Writer, leaf_of
 from tlog.proofs import ProofError
 from tlog.tiles import TILE_HEIGHT, TILE_WIDTH
 

@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKS := $(wildcard requirements/*.lock)
 PROJECTS := $(wildcard */pyproject.toml services/*/pyproject.toml)
-PACKAGES := tlog statute runtime relay wire identity witness sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
+PACKAGES := tlog soap statute runtime relay wire identity witness sample_providers tongdao_cli audit_service catalog_service exchange_service gateway
 T ?=
 ARGS ?=
 

@@ -16,8 +16,8 @@ UV_VERSION = "0.13.9"
 TOOLS, VENV = ROOT / ".tools", ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 MEMBERS = (
-    "services/tlog", "services/statute", "services/runtime", "services/relay", "services/wire", "services/identity",
-    "services/witness",
+    "services/tlog", "services/soap", "services/statute", "services/runtime", "services/relay", "services/wire",
+    "services/identity", "services/witness",
     "services/sample-providers", "services/tongdao-cli",
     "audit-service", "catalog-service", "exchange-service", "gateway",
 )  # fmt: skip

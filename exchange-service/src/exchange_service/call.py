@@ -16,9 +16,10 @@ import structlog
 from exchange_service.contract.project import Projected, project
 from exchange_service.contract.text import BadJson, read
 from exchange_service.contract.validate import NotMatching, check_parameters, check_request, check_response
+from exchange_service.providers.provider import Answer, Question
 from exchange_service.registry import Registry, Served
 from relay.call import BodyTooLarge, Call, ClientGone
-from relay.upstream import Answer, UpstreamFault
+from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
 from wire import codes, headers
@@ -66,7 +67,7 @@ async def handle(exchange: Exchange, call: Call) -> None:
     except Refusal as refused:
         reply = refusal(message, refused)
     lines = headers.MESSAGE + b": " + to_header(reply) + b"\r\n"
-    if isinstance(content, Answer):
+    if not isinstance(content, bytes):
         try:
             await stream(call, content, lines)
         finally:
@@ -114,7 +115,7 @@ async def carry(
         failed(served, error, admitted)
         raise
     answered(served, reply.status, admitted)
-    if not isinstance(content, Answer):
+    if isinstance(content, bytes):
         leave(served)  # a streamed answer is still under way
     return reply, content
 
@@ -188,9 +189,14 @@ async def ask(served: Served, call: Call, message: CallMessage, body: bytes | No
     if left_s <= 0:
         raise Refusal(codes.PROVIDER_TIMEOUT, "nothing was left of the deadline")
     timeout_s = min(left_s, served.interface.timeout_s)
-    trace = call.headers.get(b"traceparent", b"")
     sent, length = (call.parts(), call.length) if body is None else (body, len(body))
-    return await served.provider.ask(message, sent, length, trace, timeout_s)
+    question = Question(
+        operation=served.operations[message.method, message.path], values=message.values, query=message.query,
+        body=sent, length=length, content_type=message.content_type, fields=message.obligations.fields,
+        call=message.call, trace=call.headers.get(b"traceparent", b""), idempotency_key=message.idempotency_key,
+        range=message.range,
+    )  # fmt: skip
+    return await served.provider.ask(question, timeout_s)
 
 
 def answered(served: Served, status: int, admitted: int) -> None:

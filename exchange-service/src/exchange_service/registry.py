@@ -7,6 +7,7 @@ import structlog
 
 from exchange_service.contract.model import Contract, Projection
 from exchange_service.providers.breaker import Breaker
+from exchange_service.providers.provider import Provider
 from exchange_service.providers.rest import RestProvider
 from relay.egress import Egress
 from wire.calls import CallMessage
@@ -23,7 +24,8 @@ class Served:
         """Raises BadContract."""
         self.interface = interface
         self.contract = Contract(interface)
-        self.provider = RestProvider(interface, egress)
+        self.operations = {(operation.method, operation.path): operation for operation in interface.operations}
+        self.provider: Provider = RestProvider(interface, egress)
         self.breaker = Breaker()
         self.in_flight = 0
         self._projections: dict[tuple[str, int], Projection] = {}

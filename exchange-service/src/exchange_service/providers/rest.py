@@ -2,17 +2,16 @@
 
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator
 from functools import cache
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
+from exchange_service.providers.provider import Answer, Question
 from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
-from relay.upstream import Answer, TimedOut, Unreachable, Upstream, UpstreamFault
+from relay.upstream import TimedOut, Unreachable, Upstream, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes
-from wire.calls import CallMessage
 from wire.catalog import Interface
 from wire.paths import Template
 
@@ -41,35 +40,23 @@ class RestProvider:
 
         self._host = origin.netloc.encode()
         self._base_path = origin.path.rstrip("/")
-        self._targets = {
-            (operation.method, operation.path): Template(operation.target) for operation in interface.operations
-        }
+        self._targets = {operation: Template(operation.target) for operation in interface.operations}
         self._upstream = Upstream(
             host, port, resolve=resolve, tls=_trusted() if secure else None,
             connections=interface.max_in_flight, idle_s=2.0,
         )  # fmt: skip
 
-    async def ask(
-        self,
-        message: CallMessage,
-        body: bytes | AsyncIterator[bytes],
-        length: int | None,
-        trace: bytes,
-        timeout_s: float,
-    ) -> Answer:
-        """The provider's answer once its head is here; raises Refusal.
-
-        length  of the body in bytes, None where it streams in chunks    trace  the traceparent, or b""
-        """
-        target = self._target(message)
-        head = request_head(message.method.encode(), target, self._host, _lines(message, trace), length)
+    async def ask(self, question: Question, timeout_s: float) -> Answer:
+        """The provider's answer once its head is here; raises Refusal."""
+        method = question.operation.method
+        head = request_head(method.encode(), self._target(question), self._host, _lines(question), question.length)
         try:
             return await self._upstream.send(
                 head,
-                body,
+                question.body,
                 timeout_s=timeout_s,
-                repeatable=message.method in REPEATABLE,
-                is_head=message.method == "HEAD",
+                repeatable=method in REPEATABLE or question.operation.repeatable,
+                is_head=method == "HEAD",
             )
         except EgressDenied as denied:
             raise Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(denied)) from None
@@ -78,30 +65,34 @@ class RestProvider:
         except OSError as error:
             raise Refusal(codes.PROVIDER_UNREACHABLE, f"name not resolved: {type(error).__name__}") from None
 
-    def _target(self, message: CallMessage) -> bytes:
-        path = self._targets[message.method, message.path].fill(message.values)
-        query = urlencode(list(parse_query(message.query)), quote_via=quote)
+    def _target(self, question: Question) -> bytes:
+        path = self._targets[question.operation].fill(dict(question.values))
+        query = urlencode(list(parse_query(question.query)), quote_via=quote)
         return f"{self._base_path}{path}{'?' if query else ''}{query}".encode("ascii")
+
+    async def probe(self, timeout_s: float) -> None:
+        """A connection to the provider, and its end; raises Refusal."""
+        raise NotImplementedError
 
     def close(self) -> None:
         """End the connections; calls under way fail."""
         self._upstream.close()
 
 
-def _lines(message: CallMessage, trace: bytes) -> list[tuple[bytes, bytes]]:
+def _lines(question: Question) -> list[tuple[bytes, bytes]]:
     """Everything that the provider is told beside the question itself."""
     lines = [
         (b"accept", b"*/*"),
         (b"accept-encoding", b"identity"),
         (b"user-agent", b"tongdao"),
-        (b"tongdao-call", message.call.encode()),
+        (b"tongdao-call", question.call.encode()),
     ]
-    if message.content_type:
-        lines.append((b"content-type", message.content_type.encode("latin-1")))
-    if message.idempotency_key:
-        lines.append((b"idempotency-key", message.idempotency_key.encode("latin-1")))
-    if trace:
-        lines.append((b"traceparent", trace))
+    if question.content_type:
+        lines.append((b"content-type", question.content_type.encode("latin-1")))
+    if question.idempotency_key:
+        lines.append((b"idempotency-key", question.idempotency_key.encode("latin-1")))
+    if question.trace:
+        lines.append((b"traceparent", question.trace))
     return lines
 
 

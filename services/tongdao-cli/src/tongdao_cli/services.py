@@ -20,7 +20,9 @@ _INSTEAD = {
     "TONGDAO_AUDIT_SIGNING_KEY_FILE": "and put the key into DIR/secrets/audit-signing.pem",
 }
 """What somebody may have wanted who set one of ours."""
-SCHEMA_OF = {"identity": "identity", "catalog_service": "catalog", "audit_service": "audit"}
+SCHEMA_OF = {
+    "identity": "identity", "catalog_service": "catalog", "audit_service": "audit", "exchange_service": "exchange",
+}  # fmt: skip
 """Packages with a database schema of their own."""
 
 

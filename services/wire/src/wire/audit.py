@@ -28,7 +28,9 @@ class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
     request_digest  hex SHA-256 of salt ‖ method ‖ SP ‖ target ‖ LF ‖ body; the target itself is never kept
     at_*            request in, provider asked, provider answered, answer ready
     fields_*        number of fields; the digest is over their sorted names, one a line
+    mode            `sandbox` for one that was answered from examples
     path            the registered template, never the path that was sent
+    verdict         of a verification or comparison: yes, no, no_record
     """
 
     answer_bytes: int = 0
@@ -53,6 +55,7 @@ class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
     interface: str
     kind: Literal["call"] = "call"
     method: str
+    mode: Literal["query", "verify", "compare", "sandbox"] = "query"
     operation: str = "查询"
     path: str
     phase: Phase
@@ -68,6 +71,7 @@ class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
     system: str
     trace: str = ""
     v: Literal[1] = 1
+    verdict: str = ""
     version: str
 
 

@@ -7,6 +7,8 @@ as JSON in ASCII; the signature in `Tongdao-Service` covers both. The answer car
 
 import msgspec
 
+from wire.catalog import Mode
+
 
 class Obligations(msgspec.Struct, frozen=True):
     """What may leave: granted fields, and masks that replace the interface's own (field -> mask)."""
@@ -18,7 +20,13 @@ class Obligations(msgspec.Struct, frozen=True):
 class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What the exchange has to know about a call. `deadline_ms` is absolute, Unix milliseconds.
 
-    path  the operation's template    values  its variables, decoded    query  as it was sent, without "?"
+    path      the operation's template    values  its variables, decoded    query  as it was sent, without "?"
+    method    the registered one, also where a verification was posted
+    mode      with `verify` and `compare` the body is {"claims": {field: value, …}, "question": the body, if any}
+    consumer  the department that asks: pseudonyms are made for it
+    narrowed  the fields are fewer than the grant's, by a consent
+    sandbox   answered from examples; no provider is asked
+    range     the header Range of a file's question, ""
     """
 
     call: str
@@ -30,6 +38,11 @@ class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     query: str = ""
     content_type: str = ""
     idempotency_key: str = ""
+    mode: Mode = "query"
+    consumer: str = ""
+    narrowed: bool = False
+    sandbox: bool = False
+    range: str = ""
     obligations: Obligations
     deadline_ms: int
 
@@ -37,7 +50,10 @@ class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
 class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
     """What the exchange says about its answer. Times are Unix milliseconds.
 
-    call  whose answer this is, so that no answer can reach another call; "" where the question could not be read
+    call      whose answer this is, so that no answer can reach another call; "" where the question could not be read
+    verdict   of a verification or comparison: yes, no, no_record
+    replayed  the answer of an earlier call with the same Idempotency-Key; the provider was not asked again
+    lines     further header fields of the answer: content-range, accept-ranges, etag, last-modified
     """
 
     status: int
@@ -50,6 +66,9 @@ class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True
     fields: list[str] = []
     masked: list[str] = []
     content_type: str = ""
+    verdict: str = ""
+    replayed: bool = False
+    lines: dict[str, str] = {}
 
 
 def to_header(message: CallMessage | ReplyMessage) -> bytes:

@@ -150,6 +150,106 @@ CONSENT_REQUIRED = Code(
     "德清 14",
 )
 
+CONSENT_INVALID = Code(
+    "consent/invalid",
+    403,
+    "consumer",
+    "The consent token is not valid",
+    "当事人授权令牌无效",
+    "Send the token exactly as it was issued to the person concerned",
+    "请原样发送签发给当事人的授权令牌",
+    "德清 14",
+)
+CONSENT_EXPIRED = Code(
+    "consent/expired",
+    403,
+    "consumer",
+    "The consent has expired",
+    "当事人授权已过期",
+    "Ask the person concerned for a new consent",
+    "请重新取得当事人授权",
+    "德清 14",
+)
+CONSENT_REVOKED = Code(
+    "consent/revoked",
+    403,
+    "consumer",
+    "The person concerned has taken the consent back",
+    "当事人已撤回授权",
+    "Ask the person concerned; without a new consent the look-up is not made",
+    "请与当事人确认；未重新取得授权不得查询",
+    "德清 14, 个人信息保护法 15",
+)
+CONSENT_USED = Code(
+    "consent/used",
+    403,
+    "consumer",
+    "The consent has been used already",
+    "当事人授权已被使用",
+    "A consent is for one call; ask the person concerned for another",
+    "一次授权仅供一次调用，请重新取得授权",
+    "德清 14",
+)
+CONSENT_NOT_FOR_THIS = Code(
+    "consent/not-for-this",
+    403,
+    "consumer",
+    "The consent was given for something else",
+    "当事人授权与本次查询不符",
+    "System, interface, purpose and person have to be those of the consent",
+    "系统、接口、用途和当事人须与授权一致",
+    "德清 14, 个人信息保护法 14",
+)
+CLAIMS_MALFORMED = Code(
+    "request/claims",
+    422,
+    "consumer",
+    "The claims cannot be held against the answer",
+    "待核验的内容不符合要求",
+    'Send {"claims": {field: value, …}} with the fields of the grant: all of them to verify, some to compare',
+    '请发送 {"claims": {字段: 值}}；核验须给出授权的全部字段，比对可给出部分字段',
+    "云南 29",
+)
+RANGE_NOT_SATISFIABLE = Code(
+    "request/range",
+    416,
+    "consumer",
+    "The range lies outside the file",
+    "请求的范围超出文件",
+    "Ask for a range within the size that `size` tells",
+    "请在 size 所示大小之内请求",
+    "RFC 9110 section 14.4",
+)
+KEY_REUSED = Code(
+    "idempotency/other-question",
+    422,
+    "consumer",
+    "This Idempotency-Key was used for another question",
+    "该 Idempotency-Key 已用于另一请求",
+    "Use a new key for a new question",
+    "新的请求请使用新的键",
+    "design 8",
+)
+KEY_IN_USE = Code(
+    "idempotency/in-progress",
+    409,
+    "consumer",
+    "A call with this Idempotency-Key is still under way",
+    "使用该 Idempotency-Key 的调用仍在进行",
+    "Try again after Retry-After with the same key",
+    "请按 Retry-After 等待后以相同的键重试",
+    "design 8",
+)
+KEY_WITHOUT_END = Code(
+    "idempotency/unknown-outcome",
+    409,
+    "exchange",
+    "The call with this Idempotency-Key may have taken effect; nobody knows how it ended",
+    "使用该 Idempotency-Key 的调用可能已经生效，但结果未知",
+    "Ask the provider whether it took effect, then use a new key",
+    "请向提供方确认是否生效后再使用新的键",
+    "design 8",
+)
 # --- what the catalog says about this caller ------------------------------------------------------------------------
 UNKNOWN_INTERFACE = Code(
     "interface/unknown",
@@ -302,6 +402,16 @@ GRANT_HOURS = Code(
     "Call within `hours`",
     "请在 hours 规定的时段内调用",
 )
+GRANT_MODE = Code(
+    "grant/mode",
+    403,
+    "consumer",
+    "The grant does not allow to ask in this way",
+    "授权不允许以此方式查询",
+    "Ask as the grant's `mode` says: verify and compare are asked at /x/{interface}/{version}:verify and :compare",
+    "请按授权的 mode 查询：核验与比对的地址为 /x/{接口}/{版本}:verify 与 :compare",
+    "云南 29, 国务院令第809号 25",
+)
 POLICY_STALE = Code(
     "policy/stale",
     503,
@@ -413,6 +523,72 @@ PROVIDER_TIMEOUT = Code(
     "Try again; the call may have taken effect",
     "请重试；该调用可能已经生效",
 )
+PROVIDER_CUT = Code(
+    "provider/unknown-outcome",
+    504,
+    "provider",
+    "The provider took the question and then the connection ended",
+    "提供方接收请求后连接中断",
+    "The call may have taken effect; ask again only if it may be made twice",
+    "该调用可能已经生效，仅可重复的调用才可重试",
+)
+INTERFACE_MAINTENANCE = Code(
+    "interface/maintenance",
+    503,
+    "provider",
+    "The provider is at work on this interface until the time in `until`",
+    "提供方正在维护该接口，至 until 所示时间",
+    "Try again after Retry-After",
+    "请按 Retry-After 等待后重试",
+    "国务院令第809号 27",
+)
+CREDENTIAL_MISSING = Code(
+    "provider/credential-missing",
+    502,
+    "provider",
+    "The provider's credential has not been put at the exchange",
+    "交换服务没有该提供方的访问凭据",
+    "The providing department has to put the credential that the interface names",
+    "需由提供部门登记该接口所用的凭据",
+)
+CREDENTIAL_REFUSED = Code(
+    "provider/credential-refused",
+    502,
+    "provider",
+    "The provider does not accept its own credential",
+    "提供方拒绝了其登记的访问凭据",
+    "The providing department has to renew the credential",
+    "需由提供部门更新凭据",
+)
+TOO_MANY_ROWS = Code(
+    "provider/too-many-rows",
+    422,
+    "consumer",
+    "The question finds more rows than one answer may hold",
+    "符合条件的记录超过单次应答上限",
+    "Narrow the question, or page with limit and offset",
+    "请缩小查询范围，或以 limit 与 offset 分页",
+)
+COMPARE_AMBIGUOUS = Code(
+    "compare/ambiguous",
+    409,
+    "consumer",
+    "The question finds several records; a comparison needs one",
+    "查询到多条记录，比对仅限一条",
+    "Narrow the question to one record",
+    "请将查询范围缩小到一条记录",
+    "云南 29",
+)
+GUESSES_EXHAUSTED = Code(
+    "verify/too-many-wrong",
+    429,
+    "consumer",
+    "Too many wrong verifications",
+    "核验不一致次数过多",
+    "Try again after Retry-After; repeated wrong guesses are on record",
+    "请按 Retry-After 等待后重试；多次不一致已被记录",
+    "云南 29",
+)
 PROVIDER_BROKEN_ANSWER = Code(
     "provider/broken-answer",
     502,
@@ -468,6 +644,16 @@ NOT_FOUND = Code(
     "对象不存在",
     "Check the identifier",
     "请检查标识",
+)
+REGISTRATION_FORBIDDEN = Code(
+    "registration/forbidden",
+    400,
+    "consumer",
+    "What is registered leads where nothing may lead",
+    "登记的内容指向不允许的位置",
+    "Correct the members named in `errors`; each names its rule",
+    "按 errors 列出的位置修改，每处均注明规则",
+    "design 8",
 )
 CONFLICT = Code(
     "request/conflict",

@@ -2,6 +2,9 @@
 
 GRANT = b"tongdao-grant"
 CASE = b"tongdao-case"
+CONSENT = b"tongdao-consent"
+REPLAYED = b"tongdao-replayed"
+"""On an answer that an earlier call with the same Idempotency-Key got."""
 RECORD = b"tongdao-record"
 FAULT = b"tongdao-fault"
 REQUEST_HASH = b"tongdao-request-hash"

@@ -1,0 +1,1 @@
+"""SOAP as a codec: a WSDL from bytes, JSON in and out, nothing ever fetched."""

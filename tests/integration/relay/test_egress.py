@@ -1,16 +1,12 @@
 """Where a pool connects to: the addresses that its resolver gives, and in TLS nobody but the origin of that name."""
 
 import asyncio
-import datetime
-import ipaddress
 import ssl
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from harness.certificates import Authority
 from harness.origin import OK, Line, always_ok, origin, says
 from relay.heads import request_head
 from relay.upstream import Unreachable, Upstream
@@ -89,51 +85,6 @@ async def test_what_the_resolver_refuses_is_told_as_it_is() -> None:
 
 
 # --- TLS
-class Authority:
-    """A certificate authority of our own, and what it signs."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        self._certificate = self._sign("authority", self._key, [x509.BasicConstraints(ca=True, path_length=0)])
-
-    def trusting(self) -> ssl.SSLContext:
-        """A client's context that trusts this authority alone."""
-        return ssl.create_default_context(cadata=self._certificate.public_bytes(serialization.Encoding.PEM).decode())
-
-    def server(self, name: str) -> ssl.SSLContext:
-        key = ec.generate_private_key(ec.SECP256R1())
-        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.9"))])
-        certificate = self._sign(name, key, [names])
-        pem = certificate.public_bytes(serialization.Encoding.PEM) + key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        file = self._folder / f"{name}.pem"
-        file.write_bytes(pem)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
-
-    def _sign(
-        self, name: str, key: ec.EllipticCurvePrivateKey, extensions: list[x509.ExtensionType]
-    ) -> x509.Certificate:
-        now = datetime.datetime.now(datetime.UTC)
-        issuer = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "authority")])
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
-        builder = (
-            x509.CertificateBuilder()
-            .issuer_name(issuer)
-            .subject_name(subject)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - datetime.timedelta(hours=1))
-            .not_valid_after(now + datetime.timedelta(hours=1))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
-        return builder.sign(self._key, hashes.SHA256())
-
-
 async def loopback() -> list[str]:
     return ["127.0.0.1"]
 

@@ -40,7 +40,11 @@ class Broken(UpstreamFault):
     """The answer was cut off, or is not valid HTTP."""
 
 
-class Stale(Broken):
+class Cut(Broken):
+    """The request was sent, and the connection ended before the head of the answer: nobody knows what became of it."""
+
+
+class Stale(Cut):
     """A kept connection ended before a byte of the answer came: most likely the origin had closed it already."""
 
 
@@ -287,7 +291,9 @@ class Connection(asyncio.Protocol):
         self._out.lose()
         if self._reply is not None and kept and self._head_bytes == 0:
             self.fail(Stale("the kept connection was closed", sent=True))
-        elif self._reply is not None or self._answer is not None:
+        elif self._reply is not None:
+            self.fail(Cut("the connection was cut", sent=True))
+        elif self._answer is not None:
             self.fail(Broken("the connection was cut", sent=True))
         else:
             self._gone(self)
@@ -296,4 +302,7 @@ class Connection(asyncio.Protocol):
         """End it; nothing is under way on it."""
         if not self.lost:
             self.lost = True
-            self._transport.close()
+            try:
+                self._transport.close()
+            except RuntimeError:  # TLS that the origin has just ended, with its answer: asyncio and uvloop alike
+                self._transport.abort()

@@ -36,7 +36,7 @@ NEVER = float("inf")
 class CallProtocol(HttpToolsProtocol):
     """One client connection."""
 
-    prefix: ClassVar[bytes]
+    prefix: ClassVar[bytes | tuple[bytes, ...]]
     refused: ClassVar[bytes] = b""
     handle: ClassVar[Handler]
 
@@ -346,8 +346,8 @@ def _sweep(loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
         loop.call_later(SWEEP_S, _sweep, loop, server_state)
 
 
-def call_protocol(prefix: bytes, handle: Handler, refused: bytes = b"") -> type[CallProtocol]:
-    """The protocol class of one service: requests below `prefix` go to `handle`.
+def call_protocol(prefix: bytes | tuple[bytes, ...], handle: Handler, refused: bytes = b"") -> type[CallProtocol]:
+    """The protocol class of one service: requests below `prefix`, or one of several, go to `handle`.
 
     refused  header lines for answers to what is not a request at all, each ending in CRLF
     """

@@ -11,10 +11,10 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 
-from relay.connection import Answer, Broken, Connection, Stale, TimedOut, Unreachable, UpstreamFault
+from relay.connection import Answer, Broken, Connection, Cut, Stale, TimedOut, Unreachable, UpstreamFault
 from relay.waiting import Promise
 
-__all__ = ["Answer", "Broken", "TimedOut", "Unreachable", "Upstream", "UpstreamFault"]
+__all__ = ["Answer", "Broken", "Cut", "TimedOut", "Unreachable", "Upstream", "UpstreamFault"]
 
 SWEEP_S = 0.05
 Resolve = Callable[[], Awaitable[list[str]]]
@@ -58,15 +58,17 @@ class Upstream:
         timeout_s: float,
         repeatable: bool = False,
         is_head: bool = False,
+        new: bool = False,
     ) -> Answer:
         """Send one request; the answer once its head is here. Raises UpstreamFault.
 
         repeatable  the request may be sent a second time: when a kept connection turns out to have been closed by the
                     origin in the meantime, it is repeated once on a new one
+        new         on a new connection, whatever is kept
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout_s
-        connection = await self._connection(deadline)
+        connection = await self._connection(deadline, new=new)
         try:
             return await connection.send(head, body, is_head, deadline)
         except Stale:
@@ -74,6 +76,11 @@ class Upstream:
                 raise
         connection = await self._connection(deadline, new=True)
         return await connection.send(head, body, is_head, deadline)
+
+    async def probe(self, timeout_s: float) -> None:
+        """Make a connection, with TLS where the origin has it, and end it; raises Unreachable."""
+        connection = await self._connect(asyncio.get_running_loop().time() + timeout_s)
+        connection.close()
 
     async def _connection(self, deadline: float, *, new: bool = False) -> Connection:
         """A kept connection, or a `new` one; waits for a turn while there are enough."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from urllib.parse import urlsplit
 
-from relay.egress import Egress, EgressDenied
+from relay.egress import Egress, EgressDenied, tls_context
 from relay.heads import request_head
 from relay.upstream import Upstream, UpstreamFault
 
@@ -20,7 +20,7 @@ TIMEOUT_S = 10.0
 @cache
 def _trusted() -> ssl.SSLContext:
     """The machine's certificate authorities, read once."""
-    return ssl.create_default_context()
+    return tls_context()
 
 
 async def failure_of_post(

@@ -54,6 +54,7 @@ class Catalog:
         self.database = database
         self.log = log
         self._key = key
+        self.public_key = key.as_dict(private=False)
         self.service_key = ServiceKey(SECRET, "gateway")
         self.client = http.AsyncClient(transport=ASGITransport(app), base_url="http://catalog")
 

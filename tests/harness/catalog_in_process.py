@@ -1,5 +1,6 @@
 """A catalog service in process over a real PostgreSQL, with an identity that has one key."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,9 +20,13 @@ async def running_catalog(database: Database, folder: Path) -> AsyncIterator[Cat
     """The service with its background tasks; `folder` is where its secret lies."""
     secret = folder / "service.secret"
     secret.write_bytes(SECRET)
+    subject, consents = folder / "subject.key", folder / "consents.jwks.json"
+    subject.write_text("5" * 64)
+    signing = jwk.ECKey.generate_key("P-256", {"kid": "c1", "use": "sig"}).as_dict(private=True)
+    consents.write_text(json.dumps({"keys": [signing]}))
     settings = Settings(
         port=1, service_secret_file=secret, database_url=database.url_of("catalog"), issuer=ISSUER,
-        identity_url="http://identity", audit_url="http://audit",
+        identity_url="http://identity", audit_url="http://audit", subject_key_file=subject, consent_keys_file=consents,
     )  # fmt: skip
     key = jwk.ECKey.generate_key("P-256", {"kid": "k1", "use": "sig"})
     keys = {"keys": [key.as_dict(private=False)]}

@@ -1,20 +1,23 @@
 """The catalog service, put together: `python -m catalog_service.app`."""
 
-from collections.abc import AsyncIterator
+import ipaddress
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from catalog_service.api import (
     cases,
     clocks,
+    consents,
     directory,
     dossiers,
     entries,
     feed,
     filings,
     grants,
+    health,
     inbox,
     interchange,
     policy,
@@ -26,6 +29,8 @@ from catalog_service.cases.kinds import EFFECTS, KINDS
 from catalog_service.cases.worker import Worker as CaseWorker
 from catalog_service.clocks.flows import adopt_bundled_years
 from catalog_service.clocks.worker import Worker
+from catalog_service.consents.flows import Office, prune
+from catalog_service.consents.tokens import Signer
 from catalog_service.directory.filing import MACHINE as FILING
 from catalog_service.directory.index import catch_up
 from catalog_service.directory.interface_stages import MACHINE as INTERFACE
@@ -49,6 +54,7 @@ from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire.lease import RENEW_S, EventWriter
+from wire.subjects import SubjectKey
 from wire.tokens import Door, Verifier, keys_of
 
 log = structlog.get_logger()
@@ -63,61 +69,93 @@ SYSTEM_CLOCK = SystemClock()
 MACHINES = {name: kind.machine for name, kind in KINDS.items()} | {"filing": FILING, "interface": INTERFACE}
 
 
+class Parts:
+    """What the service is made of, each part after those that it rests on."""
+
+    def __init__(self, settings: Settings, identity: AsyncClient, audit: AsyncClient, clock: Clock) -> None:
+        self.settings = settings
+        self.clients = (identity, audit)
+        self.key = ServiceKey.from_file(settings.service_secret_file, "catalog")
+        self.database = database = engine(settings.database_url, pool_size=POOL)
+        self.bell = Bell(settings.database_url)
+        self.writer = EventWriter(settings.instance, audit, self.key)
+        self.outbox = Outbox(database, outbox_table, self.writer.write)
+        egress = Egress(
+            settings.allow_loopback, frozenset(settings.forbidden_ports),
+            tuple(ipaddress.ip_network(network) for network in settings.forbidden_networks),
+        )  # fmt: skip
+        self.journal = journal = Journal(database, self.outbox, clock, egress)
+        self.lawbook = lawbook = Lawbook(settings.region)
+        self.worker, self.watch = Worker(journal, lawbook), Watch(journal, lawbook)
+        self.desk = Desk(lawbook, KINDS, EFFECTS)
+        self.provisioning = CaseWorker(journal, self.desk)
+        self.messenger = Messenger(journal, egress, self.key)
+        whom = (settings.issuer, settings.audience or settings.issuer)
+        self.door = Door(Verifier(*whom, keys_of(identity)))
+        signer = Signer.from_file(settings.consent_keys_file, *whom)
+        self.office = Office(SubjectKey.from_file(settings.subject_key_file), signer)
+
+    async def start(self, tasks: Tasks) -> None:
+        """The law in force, then everything that runs beside the requests."""
+        await check_server(self.settings.database_url)
+        async with self.journal.change(Actor(self.settings.instance, PLATFORM)) as change:
+            await begin(change, self.lawbook, self.settings.profile)
+            await adopt_bundled_years(change, self.lawbook)
+        tasks.forever("feed.listen", self.bell.listen)
+        tasks.every(LOOK_S, "clocks.tick", self.worker.tick)
+        tasks.every(LOOK_S, "cases.tick", self.provisioning.tick)
+        tasks.every(WATCH_S, "grants.remind", self.provisioning.remind)
+        tasks.every(WATCH_S, "cases.pass_days", self.provisioning.pass_days)
+        tasks.every(WATCH_S, "policy.watch", self.watch.tick)
+        tasks.every(WATCH_S, "consents.prune", lambda: prune(self.journal))
+        tasks.every(SEND_S, "webhooks.deliver", self.messenger.tick)
+        tasks.every(CATCH_UP_S, "search.catch_up", lambda: catch_up(self.database))
+        tasks.every(FLUSH_S, "outbox.flush", lambda: _flush(self.outbox))
+        tasks.every(RENEW_S, "lease.renew", self.writer.renew)
+
+    async def stop(self) -> None:
+        await self.messenger.stop()
+        for client in self.clients:
+            await client.aclose()
+        await self.database.dispose()
+
+    def routers(self) -> Iterator[APIRouter]:
+        """What can be asked, and by services alone."""
+        door, journal, lawbook, key = self.door, self.journal, self.lawbook, self.key
+        yield directory.router(door, journal, lawbook)
+        yield entries.router(door, journal)
+        yield filings.router(door, journal, lawbook)
+        yield grants.router(door, journal)
+        yield consents.router(door, journal, key, self.office)
+        yield cases.router(door, journal, self.desk)
+        yield search.router(door, self.database, lawbook)
+        yield statistics.router(door, journal, lawbook, key)
+        yield policy.router(door, journal, lawbook)
+        yield clocks.router(door, journal)
+        yield inbox.router(door, journal, key, MACHINES)
+        yield interchange.router(door, journal, lawbook, self.settings.issuer)
+        yield feed.router(key, self.database, self.bell)
+        yield health.internal(journal, lawbook, key)
+        yield dossiers.router(key, self.database)
+
+
 def create(settings: Settings, identity: AsyncClient, audit: AsyncClient, clock: Clock = SYSTEM_CLOCK) -> FastAPI:
     """The application; `identity` and `audit` lead to those services and are closed with it."""
-    key = ServiceKey.from_file(settings.service_secret_file, "catalog")
-    database = engine(settings.database_url, pool_size=POOL)
-    bell = Bell(settings.database_url)
-    writer = EventWriter(settings.instance, audit, key)
-    outbox = Outbox(database, outbox_table, writer.write)
-    journal = Journal(database, outbox, clock)
-    lawbook = Lawbook(settings.region)
-    worker, watch = Worker(journal, lawbook), Watch(journal, lawbook)
-    desk = Desk(lawbook, KINDS, EFFECTS)
-    provisioning = CaseWorker(journal, desk)
-    messenger = Messenger(journal, Egress(settings.allow_loopback, frozenset(settings.forbidden_ports)), key)
-    door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, keys_of(identity)))
+    parts = Parts(settings, identity, audit, clock)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await check_server(settings.database_url)
-        async with journal.change(Actor(settings.instance, PLATFORM)) as change:
-            await begin(change, lawbook, settings.profile)
-            await adopt_bundled_years(change, lawbook)
         tasks = Tasks()
-        tasks.forever("feed.listen", bell.listen)
-        tasks.every(LOOK_S, "clocks.tick", worker.tick)
-        tasks.every(LOOK_S, "cases.tick", provisioning.tick)
-        tasks.every(WATCH_S, "grants.remind", provisioning.remind)
-        tasks.every(WATCH_S, "cases.pass_days", provisioning.pass_days)
-        tasks.every(WATCH_S, "policy.watch", watch.tick)
-        tasks.every(SEND_S, "webhooks.deliver", messenger.tick)
-        tasks.every(CATCH_UP_S, "search.catch_up", lambda: catch_up(database))
-        tasks.every(FLUSH_S, "outbox.flush", lambda: _flush(outbox))
-        tasks.every(RENEW_S, "lease.renew", writer.renew)
+        await parts.start(tasks)
         try:
             yield
         finally:
             await tasks.stop()
-            await messenger.stop()
-            await identity.aclose()
-            await audit.aclose()
-            await database.dispose()
+            await parts.stop()
 
-    app = make_app("Tongdao catalog", lifespan, lambda: ready(database), largest_body=LARGEST_BODY)
-    app.include_router(directory.router(door, journal, lawbook))
-    app.include_router(entries.router(door, journal))
-    app.include_router(filings.router(door, journal, lawbook))
-    app.include_router(grants.router(door, journal))
-    app.include_router(cases.router(door, journal, desk))
-    app.include_router(search.router(door, database, lawbook))
-    app.include_router(statistics.router(door, journal, lawbook, key))
-    app.include_router(policy.router(door, journal, lawbook))
-    app.include_router(clocks.router(door, journal))
-    app.include_router(inbox.router(door, journal, key, MACHINES))
-    app.include_router(interchange.router(door, journal, lawbook, settings.issuer))
-    app.include_router(feed.router(key, database, bell))
-    app.include_router(dossiers.router(key, database))
+    app = make_app("Tongdao catalog", lifespan, lambda: ready(parts.database), largest_body=LARGEST_BODY)
+    for router in parts.routers():
+        app.include_router(router)
     return app
 
 

@@ -1,5 +1,6 @@
 """Settings of the catalog service; read once, in app.py."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
@@ -41,6 +42,12 @@ class Settings(ServiceSettings):
     audit_url: str
     """Where events are recorded."""
 
+    subject_key_file: Path
+    """Key of the pseudonyms of persons, the same as the gateways': consents name a person by it."""
+
+    consent_keys_file: Path
+    """Private JWK set (EC P-256) that signs consents: the first key signs, all are published."""
+
     profile: Annotated[str, AfterValidator(_activatable)] = "national"
     """Policy profile that is put in force at the first start; afterwards only the authority changes it."""
 
@@ -52,6 +59,9 @@ class Settings(ServiceSettings):
 
     forbidden_ports: tuple[int, ...] = ()
     """Ports of the platform's own services on this machine, which no webhook may name."""
+
+    forbidden_networks: tuple[str, ...] = ()
+    """Networks where no provider and no webhook can be, whatever is registered: the same as the exchange's."""
 
     instance: str = "catalog-1"
     """Name of this process in the log; each process needs its own."""

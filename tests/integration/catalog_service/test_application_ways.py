@@ -30,6 +30,7 @@ from harness.cases import (
 from harness.law import Bench
 
 pytestmark = pytest.mark.anyio
+MASKED = {"pension": "mid4"}
 
 
 # --- not shared -----------------------------------------------------------------------------------------------------
@@ -54,8 +55,34 @@ async def test_what_is_not_shared_may_be_compared_with(cases: Cases, profile: st
     [clock] = (await cases.shown(case))["clocks"]
     assert (clock["source"], clock["base"], clock["binding"]) == ("platform", 5, "in_principle")
     await agreed(cases, case, mode="compare")
-    await in_use(cases, case)
+    assert (await in_use(cases, case)).mode == "compare"
     assert (await cases.shown(case))["decision"]["reply"]["mode"] == "compare"
+
+
+@pytest.mark.requirement("CON-09")
+@pytest.mark.requirement("YN-29-3")
+async def test_in_yunnan_what_is_not_shared_is_verified_against_whatever_its_entry_offers(cases: Cases) -> None:
+    await cases.enforce("yunnan")
+    await offer(cases, "none")
+    case = await handed_in(cases, mode="verify")
+    document = await refused(cases, 422, "request/invalid", case, "agree", GIVING, mode="query")
+    assert [error["path"] for error in document["errors"]] == ["/body/mode"]
+    await agreed(cases, case)
+    grant = await in_use(cases, case)
+    assert (grant.mode, grant.fields, grant.masks) == ("verify", ["pension"], {})
+
+
+@pytest.mark.requirement("CON-09")
+@pytest.mark.requirement("YN-29-3-r")
+async def test_whoever_does_not_meet_the_condition_may_be_let_verify_or_compare(cases: Cases) -> None:
+    await cases.enforce("yunnan")
+    asked_less = await agreed(cases, await handed_in(cases, mode="verify"))
+    assert (await grant_of(cases, asked_less)).mode == "verify"
+    asked_all = await handed_in(cases)
+    document = await refused(cases, 422, "request/invalid", asked_all, "agree", GIVING, mode="compare", masks=MASKED)
+    assert [error["path"] for error in document["errors"]] == ["/body/masks/pension"]
+    told_less = await agreed(cases, asked_all, mode="compare", conditions="不符合共享条件，仅限比对")
+    assert (await grant_of(cases, told_less)).mode == "compare"
 
 
 @pytest.mark.requirement("APP-12")

@@ -29,7 +29,7 @@ BAD_FORMS: list[tuple[Any, str]] = [
     ({"purpose": "…", "term_months": 121}, "/body/details/term_months"),
     ({"purpose": "…", "term_months": True}, "/body/details/term_months"),
     ({"purpose": "…", "method": "fax"}, "/body/details/method"),
-    ({"purpose": "…", "mode": "compare"}, "/body/details/mode"),
+    ({"purpose": "…", "mode": "steal"}, "/body/details/mode"),
     ({"purpose": "x" * 201}, "/body/details/purpose"),
     ({"purpose": "\x00"}, "/body/details"),
     ({"purpose": "x" * 4001}, "/body/details"),

@@ -64,6 +64,8 @@ async def test_a_grant_taken_away_is_in_the_feed_at_once_and_never_comes_back(ca
         ({"not_after": 1}, ["/body/not_after"]),
         ({"purpose": ""}, ["/body/purpose"]),
         ({"rate_per_s": 0}, ["/body/rate_per_s"]),
+        ({"mode": "steal"}, ["/body/mode"]),
+        ({"mode": "verify", "fields": ["*"], "masks": {"name": "drop"}}, ["/body/fields", "/body/masks/name"]),
         ({"department": "rsj"}, ["/body/department"]),
         ({"state": {"standing": "active"}}, ["/body/state"]),
     ],
@@ -82,7 +84,9 @@ async def test_a_grant_beyond_its_interface_is_refused(
 async def test_an_interface_that_needs_consent_can_be_granted(catalog: Catalog) -> None:
     """Whether a consent is there is asked call by call (德清 14), not when the grant is given."""
     await catalog.furnish()
-    await catalog.put("/interfaces/rsj-social-insurance/versions/v1", {**INTERFACE, "consent_required": True})
+    await catalog.put(
+        "/interfaces/rsj-social-insurance/versions/v1", {**INTERFACE, "consent_required": True, "subject": "id_card"}
+    )
     await catalog.give()
 
 
@@ -109,16 +113,34 @@ async def test_the_provider_or_the_platform_gives_and_takes(catalog: Catalog) ->
     assert (await catalog.move(path, "resume", by="rsj")).status_code == 403
 
 
-@pytest.mark.requirement("CAT-13")
+@pytest.mark.requirement("CAT-13", "CON-09")
 async def test_what_is_not_shared_is_not_granted_for_query(catalog: Catalog) -> None:
     await catalog.furnish()
     kept_back = {"type": "none", "reason": "法律禁止", "legal_basis": [{"law": "税收征收管理法"}]}
-    for mode, status in (("query", 409), ("compare", 201)):
-        await catalog.put(f"/resources/{RESOURCE_CODE}", {**RESOURCE, "share": {**kept_back, "mode": mode}})
-        answer = await catalog.ask("POST", "/grants", GRANT)
-        assert answer.status_code == status
-        if status == 409:
+    for offered, mode, status in (
+        ("query", "query", 409), ("query", "verify", 201), ("compare", "query", 409), ("compare", "compare", 201),
+        ("verify", "compare", 422), ("verify", "verify", 201),
+    ):  # fmt: skip
+        await catalog.put(f"/resources/{RESOURCE_CODE}", {**RESOURCE, "share": {**kept_back, "mode": offered}})
+        answer = await catalog.ask("POST", "/grants", {**GRANT, "mode": mode})
+        assert answer.status_code == status, (offered, mode, answer.text)
+        if status == 201:
+            assert (await published(catalog, answer.json()["id"]))[-1].mode == mode
+        elif status == 409:
             assert answer.json()["code"] == "resource/not-shared"
+        else:
+            assert [error["path"] for error in answer.json()["errors"]] == ["/body/mode"]
+
+
+@pytest.mark.requirement("CAT-13", "CON-09")
+async def test_what_tells_no_facts_by_itself_is_granted_as_it_is(catalog: Catalog) -> None:
+    await catalog.furnish()
+    share = {"type": "none", "mode": "compare", "reason": "法律禁止", "legal_basis": [{"law": "税收征收管理法"}]}
+    await catalog.put(f"/resources/{RESOURCE_CODE}", {**RESOURCE, "share": share})
+    await catalog.put("/interfaces/rsj-compare/versions/v1", {**INTERFACE, "mode": "compare"})
+    for mode, status in (("query", 201), ("compare", 422), ("verify", 422)):
+        answer = await catalog.ask("POST", "/grants", {**GRANT, "interface": "rsj-compare/v1", "mode": mode})
+        assert answer.status_code == status, answer.text
 
 
 async def test_a_suspension_and_grants_at_the_same_time_leave_one_order(catalog: Catalog) -> None:

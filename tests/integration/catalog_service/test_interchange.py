@@ -34,7 +34,7 @@ async def describe(catalog: Catalog, document: dict[str, Any], query: str = "", 
 
 
 # --- OpenAPI ----------------------------------------------------------------------------------------------------------
-@pytest.mark.requirement("INT-02")
+@pytest.mark.requirement("INT-02", "REG-07")
 async def test_an_openapi_document_becomes_a_registered_interface(catalog: Catalog) -> None:
     await catalog.furnish()
     rehearsal = await describe(catalog, v30(), "&dry_run=true")
@@ -47,6 +47,8 @@ async def test_an_openapi_document_becomes_a_registered_interface(catalog: Catal
     [item] = made.json()["items"]
     assert (item["created"], item["changes"], item["interface"]["stage"]) == (True, [], "registered")
     assert item["interface"] == rehearsal.json()["items"][0]["interface"]
+    assert item["sample"] == rehearsal.json()["items"][0]["sample"]
+    assert set(item["sample"]) & {"name", "id"}, "an answer that the document allows"
     assert {note["path"] for note in made.json()["notes"]} >= {"paths/~1persons/post"}
     shown = (await catalog.ask("GET", f"{HEAD}/v1", by="rsj")).json()
     assert (shown["base_url"], len(shown["operations"]), len(shown["fields"])) == ("https://hj.gaj.example/api", 2, 11)
@@ -92,13 +94,16 @@ async def test_mistakes_are_told_by_place_and_nothing_is_registered(catalog: Cat
     for document, path in (
         (one_operation({"parameters": [{"name": "x"}]}), "/body/paths/~1a/get/parameters/0"),
         (one_operation({}, path="/a/{b}.json"), "/body/paths/~1a~1{b}.json/get"),
-        (answering({"$ref": "http://169.254.169.254/x"}),
-         "/body/paths/~1a/get/responses/200/content/application~1json/schema/$ref"),
         ({"hello": "world"}, "/body/openapi"),
     ):  # fmt: skip
         refused = await describe(catalog, document)
         assert (refused.status_code, refused.json()["code"]) == (422, "request/invalid")
         assert path in [error["path"] for error in refused.json()["errors"]]
+    outside = await describe(catalog, answering({"$ref": "http://169.254.169.254/x"}))
+    assert (outside.status_code, outside.json()["code"]) == (400, "registration/forbidden")
+    assert [(error["path"], error["rule"]) for error in outside.json()["errors"]] == [
+        ("/body/paths/~1a/get/responses/200/content/application~1json/schema/$ref", "schema/remote-ref"),
+    ]  # fmt: skip
     for content in (b"", b"a: [", b"[" * 10_000, b"a: &a [*a]"):
         options = f"resource={RESOURCE_CODE}&interface=rsj-person&networks=10.0.0.0/8"
         refused = await send(catalog, f"/directory/openapi?{options}", content)
@@ -125,7 +130,7 @@ async def test_whose_resource_it_is_and_what_the_options_are(catalog: Catalog) -
 @pytest.mark.requirement("INT-07")
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:rdflib")
 async def test_the_published_directory_leaves_as_dcat_in_pages(catalog: Catalog) -> None:
-    everything = demo.messages("http://127.0.0.1:4711")
+    everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
         assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
     await catalog.move(f"{everything.interfaces[0].path}", "suspend")
@@ -162,7 +167,7 @@ async def exported(catalog: Catalog, query: str = "", by: str = "platform") -> d
 
 @pytest.mark.requirement("INT-09")
 async def test_the_directory_leaves_and_comes_back_by_its_own_document(catalog: Catalog) -> None:
-    everything = demo.messages("http://127.0.0.1:4711")
+    everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
         assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
     document = await exported(catalog)
@@ -225,7 +230,7 @@ async def test_a_document_is_taken_whole_or_not_at_all(catalog: Catalog) -> None
     for part, thing, path in (
         ("resources", unfit, "/body/resources/1/share/condition"),
         ("resources", {**RESOURCE, "code": "2039900100009/1", "provider": "nobody"}, "/body/resources/1/provider"),
-        ("interfaces", {**INTERFACE, "id": "a", "version": "v1", "base_url": "ftp://x"}, "/body/interfaces/1/base_url"),
+        ("interfaces", {**INTERFACE, "id": "a", "version": "v1", "networks": []}, "/body/interfaces/1/networks"),
         ("resources", {**RESOURCE, "code": "2039900100009/1", "formatt": 1}, "/body/resources/1/formatt"),
     ):
         refused = await catalog.ask("POST", "/directory/json", {**document, part: [*document[part], thing]})
@@ -248,7 +253,7 @@ async def test_addresses_are_for_the_operator_and_only_the_operator_imports(cata
     await catalog.give()
     seen = await exported(catalog, by="zjj")
     assert set(seen["interfaces"][0]) & {"base_url", "networks"} == set()
-    assert seen["interfaces"][0]["operations"] == [{"method": "GET", "path": "/{id_card}"}]
+    assert seen["interfaces"][0]["operations"] == [{"method": "GET", "path": "/{id_card}", "repeatable": False}]
     assert "rsj.example" not in json.dumps(seen)
     refused = await catalog.ask("POST", "/directory/json", await exported(catalog), by="rsj")
     assert (refused.status_code, refused.json()["code"]) == (403, "request/not-responsible")

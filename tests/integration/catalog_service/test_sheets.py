@@ -41,7 +41,7 @@ async def live(catalog: Catalog, code: str) -> dict[str, Any]:
 
 @pytest.mark.requirement("INT-04")
 async def test_the_whole_demo_leaves_in_sheets_and_comes_back_the_same(catalog: Catalog) -> None:
-    everything = demo.messages("http://127.0.0.1:4711")
+    everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
         assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
     head = await catalog.head()

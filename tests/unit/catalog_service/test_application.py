@@ -245,8 +245,8 @@ FORBIDDEN: dict[str, tuple[Callable[[], Any], Any, list[str]]] = {
         lambda: _reply(resource=msgspec.structs.replace(RESOURCE, state=SUSPENDED)), codes.CONFLICT, [],
     ),
     "fits_the_interface": (
-        lambda: _opening(details={**FORM, "fields": ["pension", "salary"], "mode": "verify"}), INVALID_REQUEST,
-        ["/body/details/fields/1", "/body/details/mode"],
+        lambda: _opening(share="compared", details={**FORM, "fields": ["pension", "salary"], "mode": "query"}),
+        INVALID_REQUEST, ["/body/details/fields/1", "/body/details/mode"],
     ),
     "is_complete": (
         lambda: attempt(

@@ -40,7 +40,9 @@ def test_a_code_begins_with_a_class_and_an_item_of_the_guide(code: str, theme: s
 @pytest.mark.requirement("DIR-11")
 def test_the_guide_has_its_twenty_five_items_and_every_demo_entry_has_one_of_them() -> None:
     assert [len(kind.items) for kind in GUIDE.values()] == [5, 12, 8]
-    codes = [message.path.removeprefix("/resources/") for message in demo.messages("http://x").resources]
+    codes = [
+        message.path.removeprefix("/resources/") for message in demo.messages("http://x", "file:///files").resources
+    ]
     assert len(codes) > 20
     assert [code for code in codes if list(mistakes_in_code(code))] == []
 

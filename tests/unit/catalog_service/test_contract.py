@@ -8,8 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog_service.directory import contract, model
+from catalog_service.directory.addresses import forbidden_in_interface
 from catalog_service.directory.entry import Basis, Resource, Share
 from catalog_service.directory.model import Interface
+from relay.egress import Egress
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Field, Operation
@@ -21,7 +23,7 @@ GOOD = Interface(
     resource="1019900100001/000002",
     name="居民户籍基本信息查询",
     base_url="https://hj.gaj.example:8443/api",
-    networks=["10.1.0.0/16", "2001:db8::/32"],
+    networks=["10.1.0.0/16", "2a0c:1::/32"],
     operations=[
         Operation(method="GET", path="/{id_card}", target="/v1/household/{id_card}"),
         Operation(method="POST", path="", target="/v1/households"),
@@ -29,6 +31,7 @@ GOOD = Interface(
     fields=[Field(name="name", mask="name_first", level="L2"), Field(name="address.district")],
     response={"$ref": "#/$defs/person", "$defs": {"person": {"type": "object", "properties": {"$ref": {}}}}},
 )
+EGRESS = Egress(allow_loopback=False, forbidden_ports=frozenset({8444}))
 RESOURCE = Resource(
     code="1019900100001/000002", name="户籍", provider="gaj", summary="…", share=Share(type="unconditional")
 )
@@ -36,14 +39,16 @@ RESOURCE = Resource(
 
 def wrong(**changes: Any) -> list[str]:
     """Paths of the mistakes in an interface that is good but for these members."""
-    return [path for path, _ in contract.mistakes_in_interface(msgspec.structs.replace(GOOD, **changes))]
+    changed = msgspec.structs.replace(GOOD, **changes)
+    forbidden = [path for path, *_ in forbidden_in_interface(changed, EGRESS)]
+    return [*forbidden, *(path for path, _ in contract.mistakes_in_interface(changed))]
 
 
 @pytest.mark.requirement("CAT-07")
 def test_a_good_interface_has_no_mistakes() -> None:
     assert wrong() == []
     assert wrong(operations=[Operation(method="GET", path="/", target="/")]) == []
-    assert wrong(base_url="http://[2001:db8::1]:80") == []
+    assert wrong(base_url="http://[2a0c:1::1]:80") == []
 
 
 @pytest.mark.requirement("CAT-07")

@@ -9,12 +9,13 @@ import pytest
 
 from catalog_service.directory.entry import Basis, Resource, Share
 from catalog_service.directory.model import Interface
-from catalog_service.grants.model import check_shared, check_usable, mistakes_in_grant, months_later, renewed
-from runtime.errors import Refusal
+from catalog_service.grants.model import check_shared, check_usable, mistakes_in_grant, months_later, renewed, told
+from runtime.errors import INVALID_REQUEST, Refusal
 from statute.calendar import SHANGHAI
 from wire import codes
-from wire.catalog import Field, Grant, Operation, State
+from wire.catalog import Field, Grant, MaskRule, Mode, Operation, State
 
+MODES: tuple[Mode, ...] = ("query", "verify", "compare")
 NOON = datetime(2026, 10, 1, 12, 0, 0, tzinfo=UTC)
 INTERFACE = Interface(
     id="rsj-social-insurance",
@@ -53,6 +54,7 @@ def test_fields_are_named_one_by_one() -> None:
 @pytest.mark.requirement("CAT-08")
 def test_whole_answers_only_where_nothing_is_masked() -> None:
     assert wrong(fields=["*"]) == ["fields"]
+    assert wrong(msgspec.structs.replace(INTERFACE, format="xml"), fields=["*"]) == ["fields"]
     assert wrong(UNMASKED, fields=["*"]) == []
     assert wrong(BINARY, fields=["*"]) == []
     assert "fields" in wrong(BINARY, fields=["name"])
@@ -131,26 +133,63 @@ def test_times_and_networks() -> None:
     assert wrong(not_before=now - 10) == []
 
 
-@pytest.mark.requirement("CAT-13")
+@pytest.mark.requirement("CAT-13", "CON-09")
 @pytest.mark.parametrize(
-    ("type_", "mode", "may"),
+    ("type_", "offered", "allowed"),
     [
-        ("unconditional", "query", True),
-        ("conditional", "query", True),
-        ("none", "query", False),
-        ("none", "verify", True),
-        ("none", "compare", True),
+        ("unconditional", "query", "query compare verify"),
+        ("conditional", "query", "query compare verify"),
+        ("conditional", "compare", "compare verify"),
+        ("none", "query", "compare verify"),
+        ("none", "compare", "compare verify"),
+        ("none", "verify", "verify"),
     ],
 )
-def test_what_is_not_shared_can_only_be_verified_or_compared(type_: Any, mode: Any, may: bool) -> None:
-    share = Share(type=type_, mode=mode, reason="法律禁止", legal_basis=[Basis(law="税收征收管理法")])
+def test_no_more_is_told_than_the_entry_lets(type_: Any, offered: Any, allowed: str) -> None:
+    share = Share(type=type_, mode=offered, reason="法律禁止", legal_basis=[Basis(law="税收征收管理法")])
     resource = Resource(code="3079900100009/000001", name="增值税", provider="swj", summary="…", share=share)
-    if may:
-        check_shared(resource)
-        return
-    with pytest.raises(Refusal) as refused:
-        check_shared(resource)
-    assert refused.value.code is codes.NOT_SHARED
+    for mode in MODES:
+        if mode in allowed.split():
+            check_shared(resource, mode)
+            continue
+        with pytest.raises(Refusal) as refused:
+            check_shared(resource, mode)
+        facts = type_ == "none" and mode == "query"
+        assert refused.value.code is (codes.NOT_SHARED if facts else INVALID_REQUEST)
+
+
+@pytest.mark.requirement("CON-09")
+def test_a_mode_is_for_answers_whose_facts_can_be_read() -> None:
+    for mode in ("verify", "compare"):
+        assert wrong(mode=mode) == []
+        assert wrong(mode=mode, fields=["*"]) == ["fields"]
+        assert wrong(UNMASKED, mode=mode, fields=["*"]) == ["fields"]
+        assert wrong(mode=mode, masks={"pension": "drop"}) == ["masks/pension"]
+        assert wrong(msgspec.structs.replace(INTERFACE, format="xml"), mode=mode) == []
+        assert wrong(BINARY, mode=mode, fields=["name"]) == ["mode", "fields"]
+        assert wrong(msgspec.structs.replace(INTERFACE, mode="compare"), mode=mode) == ["mode"]
+    assert wrong(msgspec.structs.replace(INTERFACE, mode="compare")) == []
+
+
+@pytest.mark.requirement("CON-09")
+def test_an_interface_tells_no_more_than_it_does_by_itself() -> None:
+    by_itself = {own: [told(mode, msgspec.structs.replace(INTERFACE, mode=own)) for mode in MODES] for own in MODES}
+    assert by_itself == {
+        "query": ["query", "verify", "compare"], "verify": ["verify"] * 3, "compare": ["compare", "verify", "compare"],
+    }  # fmt: skip
+
+
+@pytest.mark.requirement("CON-09")
+@pytest.mark.parametrize("mode", ["verify", "compare"])
+def test_renewing_keeps_the_mode(mode: Any) -> None:
+    grant = msgspec.structs.replace(GRANT, mode=mode, not_after=int(NOON.timestamp()))
+    assert renewed(grant, 6, NOON).mode == mode
+
+
+def test_masks_of_the_providers_own_are_known() -> None:
+    own = msgspec.structs.replace(INTERFACE, masks=[MaskRule(name="x-plate", head=2)])
+    assert wrong(own, masks={"pension": "x-plate"}) == []
+    assert wrong(masks={"pension": "x-plate"}) == ["masks/pension"]
 
 
 # --- terms ----------------------------------------------------------------------------------------------------------

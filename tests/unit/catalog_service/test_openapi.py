@@ -14,6 +14,7 @@ from catalog_service.directory import contract
 from catalog_service.directory.model import Interface
 from catalog_service.interchange.openapi import edition_of, mistakes_in_document
 from harness.openapi_documents import EDITIONS, JSON, answering, definitions, one, one_operation, read, v30
+from wire.catalog import Rest
 
 
 @pytest.mark.requirement("INT-02")
@@ -284,3 +285,60 @@ def test_a_document_says_what_names_the_person_asked_about(edition: str) -> None
     path["get"]["x-subject"] = "id_card"
     assert mistakes_in_document(document) == []
     assert one(document).subject == "id_card"
+
+
+# --- forms and examples ---------------------------------------------------------------------------------------------
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+def posting(body: dict[str, Any] | None = None, **operation: Any) -> dict[str, Any]:
+    """A document with one POST; `body`: its request body."""
+    more = {"requestBody": body} if body else {}
+    return one_operation({**more, "responses": {"200": {"description": ""}}, **operation}, method="post")
+
+
+@pytest.mark.requirement("REG-07")
+def test_a_form_is_an_object_of_texts() -> None:
+    schema = {
+        "type": "object", "required": ["id"],
+        "properties": {"id": {"type": "string", "maxLength": 18}, "page": {"type": "integer"}},
+    }  # fmt: skip
+    interface = one(posting({"required": True, "content": {URLENCODED: {"schema": schema}}}))
+    assert interface.adapter == Rest(request_format="form")
+    judge = jsonschema_rs.validator_for(interface.request or {})
+    assert judge.is_valid({"id": "1", "page": "2"})
+    for bad in ({"page": "1"}, {"id": 1}, {"id": "1", "more": "x"}, {"id": "1", "page": "x"}):
+        assert not judge.is_valid(bad)
+
+
+@pytest.mark.requirement("REG-07")
+def test_json_is_preferred_and_both_at_once_are_two_interfaces() -> None:
+    either = {"content": {URLENCODED: {"schema": {}}, JSON: {"schema": {"type": "object"}}}, "required": True}
+    assert one(posting(either)).adapter == Rest()
+    document: dict[str, Any] = posting({"content": {URLENCODED: {"schema": {}}}})
+    answers = {"200": {"description": ""}}
+    document["paths"]["/b"] = {"post": {"requestBody": {"content": {JSON: {"schema": {}}}}, "responses": answers}}
+    _, mistakes, _ = read(document)
+    assert [what for _, what in mistakes] == ["takes a form while others take JSON; register it as another interface"]
+    _, mistakes, _ = read(posting({"content": {"multipart/form-data": {"schema": {}}}}))
+    assert "bodies are JSON or forms" in mistakes[0][1]
+
+
+@pytest.mark.requirement("REG-07")
+@pytest.mark.parametrize(
+    ("media", "taken"),
+    [
+        ({"example": {"name": "测试"}}, True), ({"examples": {"a": {"value": {"name": "测试"}}}}, True),
+        ({"example": {"name": 5}}, False), ({"example": {"name": "11010519491231002X"}}, False), ({}, None),
+        ({"examples": {"a": {"externalValue": "http://evil.example/"}}}, None),
+    ],
+    ids=["REG-example", "REG-examples", "REG-misfit", "REG-of-somebody", "REG-none", "REG-elsewhere"],
+)  # fmt: skip
+def test_an_example_is_taken_over_if_it_fits_and_is_nobody_s(media: dict[str, Any], taken: bool | None) -> None:
+    schema = {"type": "object", "properties": {"name": {"type": "string"}}}
+    content = {JSON: {"schema": schema, **media}}
+    document = one_operation({"responses": {"200": {"description": "", "content": content}}})
+    [interface], mistakes, notes = read(document)
+    assert mistakes == []
+    assert [example.response for example in interface.examples] == ([{"name": "测试"}] if taken else [])
+    assert any("example" in note.en for note in notes) is (taken is False)

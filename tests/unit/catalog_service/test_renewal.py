@@ -42,6 +42,8 @@ GRANT = Grant(
 STOPPED = State(standing="suspended", since="…", by="rsj", reason="…")
 NOT_SHARED = msgspec.structs.replace(RESOURCE, share=Share(type="none", reason="…", legal_basis=[Basis(law="…")]))
 
+COMPARED = msgspec.structs.replace(RESOURCE, share=msgspec.structs.replace(NOT_SHARED.share, mode="compare"))
+
 
 def asked(profile: str = "national", **members: Any) -> Situation:
     known: dict[str, Any] = {"resource": RESOURCE, "interface": INTERFACE, "grant": GRANT, "state": "submitted"}
@@ -65,6 +67,7 @@ FORBIDDEN: dict[str, list[tuple[Callable[[], Any], Any]]] = {
         (lambda: agree(interface=msgspec.structs.replace(INTERFACE, stage="offline")), codes.CONFLICT),
         (lambda: agree(resource=NOT_SHARED), codes.NOT_SHARED),
         (lambda: agree(profile="changde", resource=NOT_SHARED), codes.NOT_SHARED),
+        (lambda: agree(resource=COMPARED), codes.NOT_SHARED),
         (lambda: agree(details={"term_months": 6}, evidence=Evidence(term_months=7)), INVALID_REQUEST),
     ],
     "basis_allowed": [(refuse, codes.GROUND_NOT_ALLOWED)],
@@ -108,6 +111,14 @@ def test_the_term_is_as_replied_as_asked_or_as_usual() -> None:
     assert months(asked(details={"term_months": 6})) == 6
     assert months(asked(details={"term_months": 6}, evidence=Evidence(term_months=3))) == 3
     assert months(asked(decision={"reply": {"term_months": 2}})) == 2
+
+
+@pytest.mark.requirement("CON-09")
+def test_what_is_not_shared_any_more_goes_on_only_as_far_as_it_tells_no_fact() -> None:
+    compares = msgspec.structs.replace(GRANT, mode="compare")
+    assert agree(resource=COMPARED, grant=compares)
+    assert agree(resource=COMPARED, interface=msgspec.structs.replace(INTERFACE, mode="compare"))
+    assert agree(profile="yunnan", resource=NOT_SHARED, grant=compares)
 
 
 def test_a_renewal_names_a_grant() -> None:

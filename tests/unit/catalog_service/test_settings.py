@@ -13,7 +13,8 @@ from runtime.service_auth import ServiceKey
 def settings(**changes: Any) -> Settings:
     stated = {
         "port": 1, "service_secret_file": Path("secret"), "database_url": "postgresql://h/d", "issuer": "https://g",
-        "identity_url": "https://i", "audit_url": "https://a",
+        "identity_url": "https://i", "audit_url": "https://a", "subject_key_file": Path("subject"),
+        "consent_keys_file": Path("consents"),
     }  # fmt: skip
     return Settings(**{**stated, **changes})
 

@@ -1,5 +1,6 @@
 """What clients send, checked for form; what has to hold between members is checked in the slices."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -27,6 +28,34 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]
 Level = Literal["L1", "L2", "L3", "L4"]
 UnixSeconds = Annotated[int, Field(ge=0, le=2**40)]
+LONGEST_WSDL = 512 * 1024
+DEEPEST = 64
+
+
+def _can_be_written(value: Any) -> Any:
+    """JSON that can be written again, of a depth that everybody can read."""
+    level, depth = [value], 0
+    while level:
+        if any(isinstance(one, int) and not -(2**63) <= one < 2**64 for one in level):
+            raise ValueError("a number that not everybody can read")
+        if depth > DEEPEST:
+            raise ValueError(f"deeper than {DEEPEST} levels")
+        values = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
+        level, depth = [inner for value in values for inner in value], depth + 1
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, OverflowError):
+        raise ValueError("cannot be written as JSON again") from None
+    return value
+
+
+def _whole(text: str) -> str:
+    _can_be_written(text)
+    return text
+
+
+Json = Annotated[Any, AfterValidator(_can_be_written)]
+"""Whatever JSON can hold."""
 
 
 class Body(BaseModel):
@@ -57,12 +86,68 @@ class OperationBody(Body):
     method: Name
     path: Text
     target: Text
+    repeatable: bool = False
 
 
 class FieldBody(Body):
     name: Name
     mask: Text = ""
     level: Level = "L1"
+
+
+class RestBody(Body):
+    kind: Literal["rest"]
+    request_format: Literal["json", "xml", "form", "binary"] = "json"
+
+
+class SoapBody(Body):
+    kind: Literal["soap"]
+    wsdl: Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_WSDL), AfterValidator(_whole)]
+    service: Text = ""
+    port: Text = ""
+
+
+class FilterBody(Body):
+    parameter: Name
+    column: Name
+    op: Literal["eq", "ge", "le", "prefix"] = "eq"
+    kind: Literal["text", "integer", "decimal", "date", "timestamp", "boolean"] = "text"
+    required: bool = True
+
+
+class TableBody(Body):
+    kind: Literal["table"]
+    engine: Literal["postgresql", "mysql", "oracle", "dameng", "kingbase", "gaussdb"]
+    relation: Name
+    filters: Annotated[list[FilterBody], Field(max_length=50)] = []
+    columns: Annotated[dict[Name, Name], Field(max_length=2000)] = {}
+    order: Annotated[list[Name], Field(max_length=20)] = []
+    most_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class FilesBody(Body):
+    kind: Literal["files"]
+    endpoint: Text = ""
+    region: Text = ""
+    digests: bool = False
+
+
+AdapterBody = Annotated[RestBody | SoapBody | TableBody | FilesBody, Field(discriminator="kind")]
+
+
+class MaskRuleBody(Body):
+    name: Name
+    head: Annotated[int, Field(ge=0, le=100)] = 0
+    tail: Annotated[int, Field(ge=0, le=100)] = 0
+    shortest: Annotated[int, Field(ge=1, le=1000)] = 1
+    until: Annotated[str, StringConstraints(max_length=20), AfterValidator(_readable)] = ""
+
+
+class ExampleBody(Body):
+    values: Annotated[dict[Name, Long], Field(max_length=100)] = {}
+    request: Json = None
+    response: Json = None
+    status: Annotated[int, Field(ge=200, le=599)] = 200
 
 
 class InterfaceBody(Body):
@@ -73,7 +158,7 @@ class InterfaceBody(Body):
     networks: Annotated[list[Name], Field(max_length=100)]
     operations: Annotated[list[OperationBody], Field(max_length=200)]
     fields: Annotated[list[FieldBody], Field(max_length=2000)]
-    format: Literal["json", "binary"] = "json"
+    format: Literal["json", "xml", "binary"] = "json"
     parameters: dict[str, Any] | None = None
     request: dict[str, Any] | None = None
     response: dict[str, Any] | None = None
@@ -83,6 +168,21 @@ class InterfaceBody(Body):
     retention: Literal["general", "personal"] = "general"
     operation_word: Literal["汇聚", "共享", "查询", "比对", "下载", "分析研判", "访问", "更新维护"] = "查询"
     subject: Text = ""
+    adapter: AdapterBody = RestBody(kind="rest")
+    credential: Annotated[str, StringConstraints(max_length=64), AfterValidator(_readable)] = ""
+    mode: Literal["query", "verify", "compare"] = "query"
+    masks: Annotated[list[MaskRuleBody], Field(max_length=50)] = []
+    examples: Annotated[list[ExampleBody], Field(max_length=100)] = []
+
+
+class WindowBody(Body):
+    begins: UnixSeconds
+    until: UnixSeconds
+    reason: Text = ""
+
+
+class MaintenanceBody(Body):
+    windows: Annotated[list[WindowBody], Field(max_length=50)]
 
 
 class GrantBody(Body):
@@ -100,6 +200,7 @@ class GrantBody(Body):
     rate_per_s: Annotated[float, Field(gt=0, le=100_000)] = 10.0
     burst: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 32
+    mode: Literal["query", "verify", "compare"] = "query"
 
 
 class ReasonBody(Body):

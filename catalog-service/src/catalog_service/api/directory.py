@@ -1,10 +1,12 @@
 """Departments, information systems and interfaces over HTTP."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Response
 
+from catalog_service.api import health
 from catalog_service.api.answers import actor_of, answer, page
 from catalog_service.api.bodies import (
     Body,
@@ -20,6 +22,7 @@ from catalog_service.api.entry_bodies import NOTHING_SAID, EntryStepBody, eviden
 from catalog_service.api.offices import writer_of
 from catalog_service.directory import filing_store, flows, store
 from catalog_service.directory.breaking import changes
+from catalog_service.directory.health.flows import known_of, summary
 from catalog_service.directory.interface_steps import interface_step, possible_steps
 from catalog_service.directory.model import Act, Department, Interface
 from catalog_service.feed.flows import Journal
@@ -49,15 +52,20 @@ def _found(thing: T | None, code: RefusalCode, what: str) -> T:
     return thing
 
 
+async def _shown(journal: Journal, token: AccessToken, found: Sequence[Interface]) -> list[dict[str, Any]]:
+    """Interfaces as this token may see them, with what is known of their health."""
+    now = journal.now()
+    async with journal.database.connect() as connection:
+        known = await known_of(connection, found, now)
+    return [{**_for(token, one), "health": summary(one, known[one.key], now)} for one in found]
+
+
 def _for(token: AccessToken, interface: Interface) -> dict[str, Any]:
-    """An interface as this token may see it: where the provider's systems stand is not for everybody."""
-    shown: dict[str, Any] = msgspec.to_builtins(interface)
-    if token.department not in (interface.provider, PLATFORM):
-        for name in ("base_url", "networks"):
-            del shown[name]
-        for operation in shown["operations"]:
-            del operation["target"]
-    return shown
+    """Where the provider's systems stand is not for everybody."""
+    if token.department in (interface.provider, PLATFORM):
+        shown: dict[str, Any] = msgspec.to_builtins(interface)
+        return shown
+    return interface.for_others()
 
 
 def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
@@ -67,6 +75,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes.include_router(_systems(door, journal))
     routes.include_router(_interfaces(door, journal))
     routes.include_router(_stages(door, journal, lawbook))
+    routes.include_router(health.router(door, journal))
     return routes
 
 
@@ -161,7 +170,9 @@ def _interfaces(door: Door, journal: Journal) -> APIRouter:
     async def one(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
         async with database.connect() as connection:
             interface = await store.find_interface(connection, interface_id, version)
-        return answer(_for(token, _found(interface, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")))
+        found = _found(interface, codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
+        [shown] = await _shown(journal, token, [found])
+        return answer(shown)
 
     @routes.get("")
     async def some(
@@ -169,7 +180,7 @@ def _interfaces(door: Door, journal: Journal) -> APIRouter:
     ) -> Response:
         async with database.connect() as connection:
             found = await store.page_of_interfaces(connection, provider, after, limit)
-        return page([_for(token, interface) for interface in found], limit, found[-1].key if found else "")
+        return page(await _shown(journal, token, found), limit, found[-1].key if found else "")
 
     return routes
 

@@ -14,7 +14,6 @@ from catalog_service.api.answers import answer
 from catalog_service.cases import store
 from catalog_service.cases.model import Case
 from catalog_service.directory import store as directory
-from catalog_service.directory.model import Interface
 from catalog_service.grants.store import find_grant
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey, only_services
@@ -23,7 +22,6 @@ from wire import codes
 GrantId = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,36}$")]
 TOLD = ("application", "renewal")
 """Kinds of cases from which a grant comes, and by which its term goes on."""
-_INSIDE = ("base_url", "networks")
 
 
 def router(key: ServiceKey, database: AsyncEngine) -> APIRouter:
@@ -49,14 +47,8 @@ async def _dossier(tx: AsyncConnection, grant_id: str) -> dict[str, Any]:
     interface_id, _, version = grant.interface.partition("/")
     interface = await directory.find_interface(tx, interface_id, version)
     cases = [await _told(tx, case) for case in await store.cases_of_grant(tx, grant_id, TOLD)]
-    return {"grant": grant, "interface": _shown(interface) if interface else None, "cases": cases}
+    return {"grant": grant, "interface": interface.for_others() if interface else None, "cases": cases}
 
 
 async def _told(tx: AsyncConnection, case: Case) -> dict[str, Any]:
     return {**msgspec.structs.asdict(case), "history": await store.history_of(tx, case.id)}
-
-
-def _shown(interface: Interface) -> dict[str, Any]:
-    members: dict[str, Any] = msgspec.to_builtins(interface)
-    operations = [{"method": one.method, "path": one.path} for one in interface.operations]
-    return {**{name: value for name, value in members.items() if name not in _INSIDE}, "operations": operations}

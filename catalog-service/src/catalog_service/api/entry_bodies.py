@@ -1,40 +1,21 @@
 """A catalog entry as clients send it, checked for form; see `directory.entry` for what the members mean."""
 
-import json
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from pydantic import AwareDatetime, Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
 
-from catalog_service.api.bodies import Body, Code, Id, Level, Long, Name, Text
+from catalog_service.api.bodies import Body, Code, Id, Json, Level, Long, Name, Text
 from catalog_service.directory.entry import Cycle, Mode, Rank, ShareType
 from catalog_service.directory.evidence import Evidence
-
-DEEPEST = 64
 
 
 def _in_the_calendar(text: str) -> str:
     if text:
         date.fromisoformat(text)
     return text
-
-
-def _an_answer(sample: Any) -> Any:
-    """JSON that can be written again, of a depth that everybody can read."""
-    level, depth = [sample], 0
-    while level:
-        if depth > DEEPEST:
-            raise ValueError(f"deeper than {DEEPEST} levels")
-        values = [one.values() if isinstance(one, dict) else one for one in level if isinstance(one, dict | list)]
-        level, depth = [inner for value in values for inner in value], depth + 1
-    try:
-        json.dumps(sample, allow_nan=False, ensure_ascii=False).encode()
-        msgspec.json.encode(sample)  # whole numbers end at 64 bits there
-    except (ValueError, OverflowError):
-        raise ValueError("cannot be written as JSON again") from None
-    return sample
 
 
 Day = Annotated[str, StringConstraints(pattern=r"^(?:[0-9]{4}-[0-9]{2}-[0-9]{2})?$"), AfterValidator(_in_the_calendar)]
@@ -142,7 +123,7 @@ class EntryStepBody(Body):
     result: Text = ""
     duplicates_seen: bool = False
     negotiated: Annotated[list[Id], Field(max_length=1000)] = []
-    sample: Annotated[Any, AfterValidator(_an_answer)] = None
+    sample: Json = None
     documents: Annotated[list[DocumentBody], Field(max_length=50)] = []
 
 

@@ -1,4 +1,4 @@
-"""The directory in and out: Excel sheets, OpenAPI documents, DCAT-AP, and the whole as JSON."""
+"""The directory in and out: Excel sheets, OpenAPI documents, WSDLs, DCAT-AP, and the whole as JSON."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.responses import StreamingResponse
 
 from catalog_service.api.answers import actor_of, answer
-from catalog_service.api.bodies import Code, Id, Name, Version
+from catalog_service.api.bodies import LONGEST_WSDL, Code, Id, Name, Version
 from catalog_service.api.directory import After
 from catalog_service.api.interchange_bodies import DirectoryBody
 from catalog_service.api.offices import writer_of
@@ -28,8 +28,10 @@ from catalog_service.interchange.flows import (
     take_directory,
     take_openapi,
     take_sheet,
+    take_wsdl,
 )
 from catalog_service.interchange.table import rows_of
+from catalog_service.interchange.wsdl import PortName
 from catalog_service.policy.flows import Lawbook
 from runtime.errors import Refusal
 from wire import codes, scopes
@@ -41,6 +43,7 @@ CHUNK_BYTES = 64 * 1024
 NO_STORE = {"Cache-Control": "no-store"}
 Page = Annotated[int, Query(ge=1, le=5000)]
 Networks = Annotated[list[Name], Query(max_length=100)]
+PortWord = Annotated[str, Query(max_length=200)]
 BaseUrl = Annotated[str, StringConstraints(max_length=200)]
 
 Provider = Annotated[str, Query(max_length=64, pattern=r"^(?:[a-z0-9]+(?:[-_.][a-z0-9]+)*)?$")]
@@ -51,6 +54,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook, public_url: str) -> A
     routes = APIRouter(prefix="/directory", tags=["directory"])
     routes.include_router(_excel(door, journal, lawbook))
     routes.include_router(_openapi(door, journal))
+    routes.include_router(_wsdl(door, journal))
     routes.include_router(_dcat(door, journal.database, public_url))
     routes.include_router(_json(door, journal))
     return routes
@@ -125,6 +129,33 @@ def _openapi(door: Door, journal: Journal) -> APIRouter:
 
         async def work(change: Bundle) -> Interfaces:
             return await take_openapi(change, content, options, dry_run=dry_run)
+
+        done = await as_one(journal, actor, work, dry_run=dry_run)
+        return answer(done, 201 if any(one.created for one in done.items) and not dry_run else 200)
+
+    return routes
+
+
+# --- WSDL -------------------------------------------------------------------------------------------------------------
+def _wsdl(door: Door, journal: Journal) -> APIRouter:
+    routes = APIRouter()
+    any_token = Depends(door.needing())
+
+    @routes.post("/wsdl", max_body_size=LONGEST_WSDL)
+    async def take(
+        request: Request, resource: Code, interface: Id, version: Version = "v1", base_url: BaseUrl = "",
+        networks: Networks = [], service: PortWord = "", port: PortWord = "",  # noqa: B006  # never changed
+        split: Literal["", "operation"] = "", dry_run: bool = False, token: AccessToken = any_token,
+    ) -> Response:  # fmt: skip
+        actor = writer_of(token)
+        content = await request.body()
+        options = Options(
+            resource=resource, interface=interface, version=version, base_url=base_url, networks=networks,
+            by_tag=split == "operation",
+        )  # fmt: skip
+
+        async def work(change: Bundle) -> Interfaces:
+            return await take_wsdl(change, content, PortName(service, port), options, dry_run=dry_run)
 
         done = await as_one(journal, actor, work, dry_run=dry_run)
         return answer(done, 201 if any(one.created for one in done.items) and not dry_run else 200)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from catalog_service.directory.model import Interface
 from catalog_service.directory.schema_changes import InterfaceChange as InterfaceChange
 from catalog_service.directory.schema_changes import Kind, altered, schema_changes
+from wire.catalog import Adapter, MaskRule, Rest
 
 _LIMITS = ("timeout_s", "max_in_flight")
-_UNSEEN = ("name", "base_url", "networks", "retention", "operation_word", "subject")
+_UNSEEN = ("name", "base_url", "networks", "retention", "operation_word", "subject", "credential", "examples")
 """Members that consumers do not depend on."""
 
 
@@ -60,8 +61,11 @@ def _fields(old: Interface, new: Interface) -> Iterator[InterfaceChange]:
 
 
 def _terms(old: Interface, new: Interface) -> Iterator[InterfaceChange]:
-    if old.format != new.format:
-        yield altered("format", "changed", breaking=True)
+    for name in ("format", "mode", "masks"):
+        if getattr(old, name) != getattr(new, name):
+            yield altered(name, "changed", breaking=name != "masks" or not _only_more(old.masks, new.masks))
+    if old.adapter != new.adapter:
+        yield altered("adapter", "changed", breaking=_asked_otherwise(old.adapter, new.adapter))
     if old.consent_required != new.consent_required:
         yield altered("consent_required", "changed", breaking=new.consent_required)
     for name in _LIMITS:
@@ -72,3 +76,14 @@ def _terms(old: Interface, new: Interface) -> Iterator[InterfaceChange]:
     for name in _UNSEEN:
         if getattr(old, name) != getattr(new, name):
             yield altered(name, "changed", breaking=False)
+
+
+def _only_more(old: list[MaskRule], new: list[MaskRule]) -> bool:
+    return all(rule in new for rule in old)
+
+
+def _asked_otherwise(old: Adapter, new: Adapter) -> bool:
+    """Whether bodies of questions have another form. How the provider itself is spoken to is nobody else's matter."""
+    if isinstance(old, Rest) and isinstance(new, Rest):
+        return old.request_format != new.request_format
+    return type(old) is not type(new)

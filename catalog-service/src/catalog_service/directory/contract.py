@@ -1,35 +1,38 @@
 """What a registration has to hold so that gateway and exchange can work with it. Pure.
 
-Checks answer all mistakes at once, each as (path of the member, what is wrong). Whether a JSON Schema compiles is the
-exchange's check; here it is only kept from reaching outside itself.
+Checks answer all mistakes at once, each as (path of the member, what is wrong). Where it may not lead is said in
+`addresses`, what its kind of provider asks for in `adapters`. Whether a JSON Schema compiles is the exchange's check.
 """
 
 import ipaddress
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from urllib.parse import urlsplit
+from collections.abc import Collection, Iterable, Iterator
 
+from catalog_service.directory.adapters import mistakes_in_adapter, needs_networks
+from catalog_service.directory.addresses import readable
 from catalog_service.directory.classification import mistakes_in_code
 from catalog_service.directory.entry import Resource, Share
 from catalog_service.directory.model import Interface
+from catalog_service.directory.templates import mistakes_in_template, variables_of
 from runtime.errors import INVALID_REQUEST, Refusal
-from wire import codes, paths, subjects
-from wire.catalog import Field, Operation
+from wire import codes, subjects
+from wire.catalog import Field, MaskRule, Mode, Operation, Rest, Soap
+from wire.masks import NAMES, PLAIN, rules_fit
 
-MASKS = frozenset({"name_first", "id_last4", "phone", "addr_district", "mid4", "drop"})
-"""Every mask the exchange knows."""
+MASKS = NAMES - {PLAIN}
+"""Every mask that needs no registration."""
 METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEEPEST = 64
 LARGEST_INTEGER = 2**53
 Mistake = tuple[str, str]
 
-_SEGMENT = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}|[^{}]*")
-_BASE_URL = re.compile(r"https?://(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?(?P<path>/\S*)?")
 _FIELD = re.compile(r"[^\s.*\x00-\x1f\x7f]+(?:\.[^\s.*\x00-\x1f\x7f]+)*")
-_REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
+_CREDENTIAL = re.compile(r"(?:[a-z0-9]+(?:[-_.][a-z0-9]+)*)?")
+TELLS: dict[Mode, int] = {"verify": 0, "compare": 1, "query": 2}
+"""How much each mode tells."""
 
 
 def require(mistakes: Iterable[Mistake]) -> None:
@@ -40,51 +43,56 @@ def require(mistakes: Iterable[Mistake]) -> None:
 
 def invalid(*mistakes: Mistake) -> Refusal:
     """The refusal that names the mistakes, in the form of a body that does not parse."""
-    errors = [{"path": f"/body/{path}", "error": error} for path, error in mistakes]
+    errors = [{"path": readable(f"/body/{path}"), "error": error} for path, error in mistakes]
     return Refusal(INVALID_REQUEST, mistakes[0][1], errors=errors)
 
 
 def mistakes_in_interface(interface: Interface) -> Iterator[Mistake]:
     """What is wrong with a version of an interface."""
-    yield from _base_url(interface.base_url)
-    if not interface.networks:
+    if needs_networks(interface) and not interface.networks:
         yield "networks", "at least one network that the provider's name may lead to"
     yield from mistakes_in_networks(interface.networks)
     yield from _operations(interface.operations)
-    yield from _fields(interface.fields)
+    yield from mistakes_in_adapter(interface)
+    yield from rules_fit(interface.masks)
+    yield from _fields(interface.fields, masks_of(interface))
     for name in ("parameters", "request", "response"):
         schema = getattr(interface, name)
         if schema is not None:
             yield from mistakes_in_schema(schema, name)
+    if not _CREDENTIAL.fullmatch(interface.credential):
+        yield "credential", "the name of a credential: small letters, digits and - _ ."
     yield from _subject(interface)
+
+
+def masks_of(interface: Interface) -> frozenset[str]:
+    """Every mask that fields of the interface, and grants of it, may name: those of all, and the provider's own."""
+    return MASKS | {rule.name for rule in interface.masks}
 
 
 def _subject(interface: Interface) -> Iterator[Mistake]:
     """Whoever is asked about is named where gateways read: a body that only passes through is not read."""
     name = interface.subject
     if not name:
+        if interface.consent_required:
+            yield "subject", "whose consent is required has to be named by each question"
         return
-    asked = {variable for operation in interface.operations for variable in _variables(operation.path)}
+    asked = {variable for operation in interface.operations for variable in variables_of(operation.path)}
     asked |= subjects.members(interface.parameters)
-    if interface.format == "json":
+    if _body_is_read(interface):
         asked |= subjects.members(interface.request)
     if name not in asked or '"' in name or "\\" in name:
         yield "subject", f"{name[:80]} is no path variable, parameter or member of the request"
 
 
-def _base_url(url: str) -> Iterator[Mistake]:
-    found = _BASE_URL.fullmatch(url)
-    if found is None:
-        yield "base_url", "http(s)://host[:port][/path], without user, query or fragment"
-        return
-    try:
-        port = urlsplit(url).port
-        paths.check(found["path"] or "")
-    except (ValueError, paths.BadPath) as error:
-        yield "base_url", str(error)
-    else:
-        if port == 0:
-            yield "base_url", "port 0 cannot be connected to"
+def _body_is_read(interface: Interface) -> bool:
+    match interface.adapter:
+        case Rest(request_format="json"):
+            return interface.format != "binary"
+        case Soap():
+            return True
+        case _:
+            return False
 
 
 def mistakes_in_networks(networks: Iterable[str]) -> Iterator[Mistake]:
@@ -102,48 +110,26 @@ def _operations(operations: list[Operation]) -> Iterator[Mistake]:
     for n, operation in enumerate(operations):
         if operation.method not in METHODS:
             yield f"operations/{n}/method", f"one of {', '.join(sorted(METHODS))}"
-        mistakes = list(_template(operation.path, f"operations/{n}/path"))
-        mistakes += _template(operation.target, f"operations/{n}/target")
-        yield from mistakes
-        if not mistakes and set(_variables(operation.path)) != set(_variables(operation.target)):
-            yield f"operations/{n}/target", "has other variables than the path"
+        yield from mistakes_in_template(operation.path, f"operations/{n}/path")
     told_apart = Counter((o.method, re.sub(r"\{[^}]*\}", "{}", o.path)) for o in operations)
     for (method, path), count in told_apart.items():
         if count > 1:
             yield "operations", f"{method} {path} is there more than once"
 
 
-def _variables(template: str) -> list[str]:
-    return paths.Template(template).variables
-
-
-def _template(text: str, where: str) -> Iterator[Mistake]:
-    """A variable stands for one whole segment; the rest is a path that everybody reads alike."""
-    if not all(_SEGMENT.fullmatch(segment) for segment in text.split("/")):
-        yield where, "a variable is a whole segment: /{name}"
-        return
-    names = re.findall(r"\{([^}]*)\}", text)
-    if len(set(names)) < len(names):
-        yield where, "a variable is there more than once"
-    try:
-        paths.check(re.sub(r"\{[^}]*\}", "x", text))
-    except paths.BadPath as error:
-        yield where, str(error)
-
-
-def _fields(fields: list[Field]) -> Iterator[Mistake]:
+def _fields(fields: list[Field], masks: Collection[str]) -> Iterator[Mistake]:
     for n, field in enumerate(fields):
         if not _FIELD.fullmatch(field.name):
             yield f"fields/{n}/name", "a dotted name without spaces or *"
-        if field.mask and field.mask not in MASKS:
-            yield f"fields/{n}/mask", f"one of {', '.join(sorted(MASKS))}"
+        if field.mask and field.mask not in masks:
+            yield f"fields/{n}/mask", f"one of {', '.join(sorted(masks))}"
     for name, count in Counter(field.name for field in fields).items():
         if count > 1:
             yield "fields", f"{name} is there more than once"
 
 
 def mistakes_in_schema(schema: object, where: str, depth: int = 0) -> Iterator[Mistake]:
-    """A schema refers only to itself ("#…"), so that nothing is ever fetched, and survives being written as JSON."""
+    """A schema survives being written as JSON, and means the same to everybody who reads it."""
     if depth > DEEPEST:
         yield where, f"deeper than {DEEPEST} levels"
         return
@@ -163,8 +149,6 @@ def mistakes_in_schema(schema: object, where: str, depth: int = 0) -> Iterator[M
 
 
 def _keyword(key: str, value: object, where: str) -> Iterator[Mistake]:
-    if key in _REFERENCES and isinstance(value, str) and not value.startswith("#"):
-        yield f"{where}/{key}", "refers to something outside the schema; only #… is allowed"
     if key == "$schema" and value != DIALECT:
         yield f"{where}/{key}", f"only {DIALECT}"
 
@@ -219,7 +203,10 @@ def _breaks(known: Interface, stated: Interface) -> Iterator[str]:
     for name in ("provider", "resource", "format"):
         if getattr(known, name) != getattr(stated, name):
             yield f"{name} changes"
+    if type(known.adapter) is not type(stated.adapter):
+        yield "the kind of provider changes"
     yield from _less_careful(known, stated)
+    yield from _showing_more(known.masks, stated.masks)
     masks = {field.name: field.mask for field in stated.fields}
     before = {field.name for field in known.fields}
     for field in known.fields:
@@ -240,6 +227,26 @@ def _less_careful(known: Interface, stated: Interface) -> Iterator[str]:
         yield "records are kept for a shorter time"
     if known.subject and stated.subject != known.subject:
         yield "the person asked about is named by something else, or no longer"
+    if TELLS[stated.mode] > TELLS[known.mode]:
+        yield f"more is told: {stated.mode} instead of {known.mode}"
+
+
+def _showing_more(known: list[MaskRule], stated: list[MaskRule]) -> Iterator[str]:
+    """A mask of the provider's own goes on hiding what it hid: fields and grants name it."""
+    now = {rule.name: rule for rule in stated}
+    for rule in known:
+        after = now.get(rule.name)
+        if after is None:
+            yield f"mask {rule.name} is gone"
+        elif not _hides_as_much(rule, after):
+            yield f"mask {rule.name} shows more"
+
+
+def _hides_as_much(known: MaskRule, stated: MaskRule) -> bool:
+    if known.until or stated.until:
+        return bool(known.until) and set(known.until) <= set(stated.until) and known.shortest <= stated.shortest
+    shows = stated.head <= known.head and stated.tail <= known.tail
+    return shows and stated.shortest >= known.shortest
 
 
 def _asked(interface: Interface) -> set[tuple[str, str]]:

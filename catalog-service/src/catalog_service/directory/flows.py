@@ -4,20 +4,26 @@ Each flow runs in one `Change`: what is stored, what gateways learn and what the
 answer of a registration says whether the thing is new; stating the same again changes nothing and tells nobody.
 """
 
+import asyncio
+
 import msgspec
 
-from catalog_service.directory import contract, filing_store, importing, model, publishing, store
+from catalog_service.directory import addresses, contract, filing_store, importing, model, publishing, store
+from catalog_service.directory.adapters import completed
 from catalog_service.directory.breaking import changes
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import DONE, Act, Department, Interface
 from catalog_service.directory.permissions import check_may_move, check_responsible
+from catalog_service.directory.sample import mistakes_in_examples
+from catalog_service.directory.soap_contract import require_wsdl
 from catalog_service.feed.flows import Change
 from catalog_service.feed.model import PLATFORM
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import System
 
-SCHEMAS = ("parameters", "request", "response")
+UNDERSTOOD = ("parameters", "request", "response", "mode", "adapter")
+"""Members that users of a version have to go on understanding."""
 
 
 def _verb(known: object) -> str:
@@ -131,7 +137,10 @@ async def register_resource(change: Change, stated: Resource) -> tuple[Resource,
 async def register_interface(change: Change, stated: Interface) -> tuple[Interface, bool]:
     """The platform's operator brings a version into use at once; a department registers it, and tests it next."""
     check_responsible(change.actor, stated.provider)
+    addresses.require_allowed(addresses.forbidden_in_interface(stated, change.egress))
     contract.require(contract.mistakes_in_interface(stated))
+    await asyncio.to_thread(_require_readable, stated)
+    stated = completed(stated)
     await change.lock(f"interface/{stated.id}")
     holder = await store.provider_of_interface(change.tx, stated.id)
     if holder not in (None, stated.provider):
@@ -150,10 +159,16 @@ async def register_interface(change: Change, stated: Interface) -> tuple[Interfa
     return interface, known is None
 
 
+def _require_readable(stated: Interface) -> None:
+    """What takes its time to read: documents and schemas."""
+    require_wsdl(stated)
+    contract.require(mistakes_in_examples(stated))
+
+
 def _check_harmless(known: Interface, stated: Interface) -> None:
     """Who uses a version goes on understanding it (国务院令第809号 27 para 3); limits are the provider's to set."""
     found = [one.path for one in changes(known, stated) if one.breaking]
-    if breaks := [path for path in found if path.partition("/")[0] in SCHEMAS]:
+    if breaks := [path for path in found if path.partition("/")[0] in UNDERSTOOD]:
         raise Refusal(codes.BREAKING_CHANGE, f"{known.key} is in use", breaks=breaks, article="国务院令第809号 27")
 
 

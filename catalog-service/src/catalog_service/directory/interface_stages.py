@@ -55,6 +55,7 @@ LABELS: Mapping[Stage, tuple[str, str]] = {
 }
 _IN_USE = ("online", "degraded", "circuit_open")
 _PV, _SYS = (Role.PROVIDER,), (Role.WORKER,)
+_CONCERNED = (Role.PROVIDER, Role.REQUESTER)
 _HEALTH = "国务院令第809号 27 para 3"
 
 MACHINE = Machine(
@@ -71,8 +72,10 @@ MACHINE = Machine(
         Row(event="open", sources=("mounted",), target="online", by=_PV, cite="国务院令第809号 22",
             guards=("entry_published",)),
         Row(event="degrade", sources=("online",), target="degraded", by=_SYS, cite=_HEALTH, tells=_PV),
-        Row(event="trip", sources=("online", "degraded"), target="circuit_open", by=_SYS, cite=_HEALTH, tells=_PV),
-        Row(event="recover", sources=("degraded", "circuit_open"), target="online", by=_SYS, cite=_HEALTH, tells=_PV),
+        Row(event="trip", sources=("online", "degraded"), target="circuit_open", by=_SYS, cite=_HEALTH,
+            tells=_CONCERNED),
+        Row(event="recover", sources=("degraded",), target="online", by=_SYS, cite=_HEALTH, tells=_PV),
+        Row(event="recover", sources=("circuit_open",), target="online", by=_SYS, cite=_HEALTH, tells=_CONCERNED),
         Row(event="deprecate", sources=_IN_USE, target="deprecated", by=_PV, cite="国务院令第809号 27 para 3",
             needs=("reason", "successor", "until"), guards=("successor_served", "notice_given"),
             tells=(Role.REQUESTER, Role.AUTHORITY)),

@@ -32,6 +32,17 @@ async def interface_step(
     return await _take_step(change, lawbook, found, event, evidence, roles)
 
 
+async def health_step(
+    change: Change, lawbook: Lawbook, interface_id: str, version: str, event: str, reason: str
+) -> Interface:
+    """The version after what its health asks for; nobody takes such a step by hand. Raises Refusal as the other."""
+    await change.lock(f"interface/{interface_id}")
+    found = await store.find_interface(change.tx, interface_id, version)
+    if found is None:
+        raise Refusal(codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
+    return await _take_step(change, lawbook, found, event, Evidence(reason=reason), frozenset({Role.WORKER}))
+
+
 async def _take_step(
     change: Change, lawbook: Lawbook, found: Interface, event: str, evidence: Evidence, roles: frozenset[Role]
 ) -> Interface:

@@ -5,7 +5,7 @@ The entries below are the published messages of `wire.catalog` plus what only th
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -17,6 +17,8 @@ from wire.catalog import Standing, State
 Act = Literal["suspend", "resume", "revoke"]
 Stage = Literal["registered", "tested", "mounted", "online", "degraded", "circuit_open", "deprecated", "offline"]
 SERVED: frozenset[Stage] = frozenset({"online", "degraded", "circuit_open", "deprecated"})
+INSIDE = ("base_url", "networks", "credential")
+"""Members of an interface that say where the provider's systems stand."""
 PUBLIC_SERVICE = "public_service_operator"
 """The kind of those who are bound by local rules only: 供水, 供电, 供气 and the like."""
 AUTHORITY = "data_authority"
@@ -78,6 +80,17 @@ class Interface(catalog.Interface, frozen=True, kw_only=True):
         members = {name: getattr(self, name) for name in catalog.Interface.__struct_fields__}
         return catalog.Interface(**{**members, "state": self.standing})
 
+    def for_others(self) -> dict[str, Any]:
+        """All that other departments may know: not where the provider's systems stand, nor how they are spoken to."""
+        shown: dict[str, Any] = msgspec.to_builtins(self)
+        for name in INSIDE:
+            del shown[name]
+        for operation in shown["operations"]:
+            del operation["target"]
+        adapter = shown["adapter"]
+        shown["adapter"] = {name: adapter[name] for name in ("kind", "request_format") if name in adapter}
+        return shown
+
     @property
     def standing(self) -> State:
         """Whether it may be used: by its own standing, then by that of its resource."""
@@ -132,6 +145,7 @@ def staged(known: Interface | None, stated: Interface, resource: Resource, *, at
         msgspec.structs.replace(
             carry_over(known, stated), entry_state=resource.state, stage=known.stage if known else "registered",
             successor=known.successor if known else "", until=known.until if known else "",
+            maintenance=known.maintenance if known else [],
         ),
         resource,
     )  # fmt: skip

@@ -62,9 +62,10 @@ async def publish_all(change: Change, interfaces: Iterable[Interface]) -> None:
 
 
 async def show(change: Change, known: Interface | None, after: Interface) -> None:
-    """Gateways hear of a version while it is served; one that no longer is they forget."""
+    """Gateways hear of a version while it is served; one that no longer is they forget. What they know is not news."""
     was_served = known is not None and known.is_served
     if after.is_served:
-        await change.publish(after.published())
+        if known is None or not was_served or known.published() != after.published():
+            await change.publish(after.published())
     elif was_served:
         await change.unpublish(after.published())

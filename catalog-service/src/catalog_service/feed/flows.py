@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from catalog_service.feed import store
 from catalog_service.feed.bell import Bell
 from catalog_service.feed.model import Actor, Thing, kind_and_id, stamped
+from relay.egress import Egress
 from runtime.clock import Clock
 from runtime.errors import Refusal
 from runtime.outbox import Outbox
@@ -24,6 +25,8 @@ from wire.catalog import Feed
 BATCH = 1000
 POLL_S = 1.0
 T = TypeVar("T", bound=Thing)
+WORKSHOP = Egress(allow_loopback=True, forbidden_ports=frozenset())
+"""What may be registered where nobody says otherwise: this machine too, as for development."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +35,15 @@ class Change:
 
     Every flow takes its locks in the same order, so that no two wait for each other: `lock` on its own name, then the
     rows it rests on (FOR SHARE), then its own rows, and `publish` last.
+
+    egress  where what is registered may lead in this installation
     """
 
     tx: AsyncConnection
     actor: Actor
     at: datetime
     outbox: Outbox
+    egress: Egress = WORKSHOP
 
     async def lock(self, name: str) -> None:
         """Be the only writer of `name` (such as "system/zjj-housing") until the transaction ends."""
@@ -67,10 +73,11 @@ class Change:
 class Journal:
     """Opens changes."""
 
-    def __init__(self, database: AsyncEngine, outbox: Outbox, clock: Clock) -> None:
+    def __init__(self, database: AsyncEngine, outbox: Outbox, clock: Clock, egress: Egress = WORKSHOP) -> None:
         self.database = database
         self._outbox = outbox
         self._clock = clock
+        self._egress = egress
 
     def now(self) -> datetime:
         return self._clock.now()
@@ -84,7 +91,7 @@ class Journal:
         async with self.database.begin() as tx:
             if actor.offices and await store.standing_of(tx, actor.department) in ("suspended", "revoked"):
                 raise Refusal(codes.DEPARTMENT_SUSPENDED, actor.department)
-            yield Change(tx, actor, self._clock.now(), self._outbox)
+            yield Change(tx, actor, self._clock.now(), self._outbox, self._egress)
 
 
 async def changes_after(database: AsyncEngine, bell: Bell, revision: int, hold_s: float) -> Feed:

@@ -12,7 +12,7 @@ from catalog_service.directory.model import DONE, Act, Interface, check_active, 
 from catalog_service.directory.permissions import check_may_move, check_responsible
 from catalog_service.feed.flows import Change
 from catalog_service.grants import store
-from catalog_service.grants.model import check_shared, check_usable, mistakes_in_grant, renewed
+from catalog_service.grants.model import check_shared, check_usable, mistakes_in_grant, renewed, told
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Grant, System
@@ -22,7 +22,7 @@ async def give_grant(change: Change, stated: Grant) -> Grant:
     """A grant given directly, as published. The provider's word, or the platform's, is needed."""
     system, interface = await _parties(change, stated)
     check_responsible(change.actor, interface.provider)
-    check_shared(await _resource_of(change, interface))
+    check_shared(await _resource_of(change, interface), told(stated.mode, interface))
     return await _give(change, stated, system, interface)
 
 
@@ -40,6 +40,7 @@ async def _give(change: Change, stated: Grant, system: System, interface: Interf
     facts = {
         "grant": grant.id, "system": grant.system, "interface": grant.interface, "purpose": grant.purpose,
         "basis": grant.basis, "fields": ",".join(grant.fields), "not_after": str(grant.not_after), "case": case,
+        "mode": grant.mode,
     }  # fmt: skip
     return await _keep(change, grant, "given", facts)
 

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from catalog_service.directory.contract import MASKS, Mistake, mistakes_in_networks
+from catalog_service.directory.contract import TELLS, Mistake, invalid, masks_of, mistakes_in_networks
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import SERVED, Interface, check_active
 from runtime.errors import Refusal
 from statute.calendar import SHANGHAI
 from wire import codes
-from wire.catalog import Grant
+from wire.catalog import Grant, Mode
 
 PLAIN = "plain"
 LONGEST_PATTERN = 200
@@ -31,6 +31,7 @@ _COSTLY = re.compile(r"\)[*+?{]|\(\?")
 
 def mistakes_in_grant(grant: Grant, interface: Interface, at: datetime) -> Iterator[Mistake]:
     """What is wrong with a grant that is asked for at the moment `at`."""
+    yield from _mode(grant, interface)
     yield from _fields(grant, interface)
     yield from _masks(grant, interface)
     yield from _case_pattern(grant.case_pattern)
@@ -42,12 +43,24 @@ def mistakes_in_grant(grant: Grant, interface: Interface, at: datetime) -> Itera
         yield "not_after", "lies before the grant could be used"
 
 
+def _mode(grant: Grant, interface: Interface) -> Iterator[Mistake]:
+    """Only of facts that can be read can less be told (云南 29)."""
+    if grant.mode == "query":
+        return
+    if interface.mode != "query":
+        yield "mode", f"{interface.key} itself tells no more than {interface.mode}: it is asked as it is"
+    elif interface.format == "binary":
+        yield "mode", "in a binary answer nothing can be verified"
+
+
 def _fields(grant: Grant, interface: Interface) -> Iterator[Mistake]:
     """Default-deny: fields are named one by one; whole answers only where no field has a mask (design P5)."""
     if not grant.fields:
         yield "fields", "at least one field"
     if grant.fields == ["*"]:
-        if interface.format == "json" and any(field.mask for field in interface.fields):
+        if grant.mode != "query":
+            yield "fields", "what may be claimed is named field by field"
+        elif interface.format != "binary" and any(field.mask for field in interface.fields):
             yield "fields", "the interface has masked fields: name the fields one by one"
         return
     if interface.format == "binary":
@@ -61,11 +74,14 @@ def _fields(grant: Grant, interface: Interface) -> Iterator[Mistake]:
 
 
 def _masks(grant: Grant, interface: Interface) -> Iterator[Mistake]:
+    known = masks_of(interface) | {PLAIN}
     for name, mask in grant.masks.items():
-        if name not in grant.fields:
+        if grant.mode != "query":
+            yield f"masks/{name}", "no fact is told, so nothing is masked"
+        elif name not in grant.fields:
             yield f"masks/{name}", "not among the granted fields"
-        if mask != PLAIN and mask not in MASKS:
-            yield f"masks/{name}", f"one of {', '.join(sorted(MASKS | {PLAIN}))}"
+        if mask not in known:
+            yield f"masks/{name}", f"one of {', '.join(sorted(known))}"
 
 
 def _case_pattern(pattern: str) -> Iterator[Mistake]:
@@ -87,13 +103,28 @@ def _case_pattern(pattern: str) -> Iterator[Mistake]:
         yield "case_pattern", f"at most {MOST_FREE_REPEATS} repeats of unknown length"
 
 
-def check_shared(resource: Resource) -> None:
-    """Raise Refusal(NOT_SHARED) for a resource that may at most be verified against or compared with.
+# --- what is told ---------------------------------------------------------------------------------------------------
+def tells_more(one: Mode, other: Mode) -> bool:
+    """A query tells facts, a comparison of each field whether it is so, a verification only of all together."""
+    return TELLS[one] > TELLS[other]
 
+
+def told(mode: Mode, interface: Interface) -> Mode:
+    """What calls are told under a grant of this mode: what the interface itself tells, or less."""
+    return mode if tells_more(interface.mode, mode) else interface.mode
+
+
+def check_shared(resource: Resource, told: Mode) -> None:
+    """Raise Refusal unless the entry lets so much be told.
+
+    What is not shared may at most be verified against or compared with; where its entry says in which way, in none that
+    tells more.
     Source: 国务院令第809号 14-15 (不予共享), 云南 29 (核实、比对).
     """
-    if resource.share.type == "none" and resource.share.mode == "query":
+    if resource.share.type == "none" and told == "query":
         raise Refusal(codes.NOT_SHARED, f"resource {resource.code}", resource=resource.code)
+    if tells_more(told, resource.share.mode):
+        raise invalid(("mode", f"the entry is offered as {resource.share.mode}"))
 
 
 def check_usable(interface: Interface, resource: Resource) -> None:

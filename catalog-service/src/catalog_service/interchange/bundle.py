@@ -82,7 +82,7 @@ async def as_one(journal: Journal, actor: Actor, work: Callable[[Bundle], Awaita
 async def _once(journal: Journal, actor: Actor, work: Callable[[Bundle], Awaitable[T]], *, dry_run: bool) -> T:
     with suppress(_Rehearsed):
         async with journal.change(actor) as change:
-            bundle = Bundle(change.tx, change.actor, change.at, change.outbox)
+            bundle = Bundle(change.tx, change.actor, change.at, change.outbox, change.egress)
             outcome = await work(bundle)
             if dry_run:
                 raise _Rehearsed

@@ -17,8 +17,7 @@ from wire.catalog import System
 FORMAT: Literal["tongdao-directory/1"] = "tongdao-directory/1"
 PARTS = ("departments", "systems", "resources", "interfaces")
 """In the order in which one rests on the other."""
-_BY_ACTS = frozenset({"state", "stage", "entry_state", "successor", "until"})
-_INSIDE = frozenset({"base_url", "networks"})
+_BY_ACTS = frozenset({"state", "stage", "entry_state", "successor", "until", "maintenance"})
 
 
 class Directory(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,11 +48,9 @@ class Outcome(msgspec.Struct, kw_only=True):
 def stated(thing: msgspec.Struct, *, addresses: bool) -> dict[str, Any]:
     """A thing as a document states it; where a provider's systems stand is not for everybody."""
     members: dict[str, Any] = msgspec.to_builtins(thing)
-    left_out = _BY_ACTS if addresses else _BY_ACTS | _INSIDE
-    shown = {name: value for name, value in members.items() if name not in left_out}
     if isinstance(thing, Interface) and not addresses:
-        shown["operations"] = [{"method": one.method, "path": one.path} for one in thing.operations]
-    return shown
+        members = thing.for_others()
+    return {name: value for name, value in members.items() if name not in _BY_ACTS}
 
 
 def name_of(thing: Any) -> str:

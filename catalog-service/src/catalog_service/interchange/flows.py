@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,13 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog_service.directory import contract, filing_store, filings, flows
 from catalog_service.directory import store as directory
+from catalog_service.directory.addresses import REMOTE_REF, require_allowed
 from catalog_service.directory.breaking import InterfaceChange, changes
 from catalog_service.directory.contract import Mistake
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import Department, Interface
 from catalog_service.directory.permissions import check_responsible
 from catalog_service.feed.model import PLATFORM
-from catalog_service.interchange import document_text, filling, store
+from catalog_service.interchange import document_text, filling, store, wsdl
 from catalog_service.interchange.bundle import MOST_THINGS, Bundle
 from catalog_service.interchange.cells import plain
 from catalog_service.interchange.document import Directory, Outcome, lock_of, name_of, placed
@@ -27,9 +29,11 @@ from catalog_service.interchange.table import PROVIDER, PROVIDER_CODE
 from catalog_service.policy.flows import Lawbook
 from runtime.errors import Refusal
 from wire import codes
+from wire.sample import sample_of
 
 MOST_FLAWS = 500
 Register = Callable[[Bundle, Any], Awaitable[tuple[Any, bool]]]
+Described = Callable[[Wanted], tuple[list[Proposal], list[Note]]]
 _REGISTER: dict[str, Register] = {
     "departments": flows.register_department,
     "systems": flows.register_system,
@@ -146,11 +150,15 @@ async def _take_entry(
     report.note(f"resources/{resource.code}", created=known is None, changed=len(change.told) > told)
 
 
-# --- an OpenAPI document --------------------------------------------------------------------------------------------
+# --- an OpenAPI document, a WSDL -------------------------------------------------------------------------------------
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
-    """One interface version from a document. `changes`: against this version as it was, or the one before it."""
+    """One interface version from a document. `changes`: against this version as it was, or the one before it.
+
+    sample  a made-up answer, as its schema or its fields allow; None of bytes
+    """
 
     interface: Interface
+    sample: Any
     created: bool
     changes: list[InterfaceChange]
 
@@ -176,12 +184,23 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 async def take_openapi(change: Bundle, content: bytes, options: Options, *, dry_run: bool) -> Interfaces:
     """The document's interfaces, registered. Raises Refusal(INVALID_REQUEST) with every mistake by its place."""
+    return await _take_described(change, partial(_proposals, content), options, dry_run=dry_run)
+
+
+async def take_wsdl(
+    change: Bundle, content: bytes, port: wsdl.PortName, options: Options, *, dry_run: bool
+) -> Interfaces:
+    """The same of a WSDL. Raises Refusal(REGISTRATION_FORBIDDEN) too, for a document that leads elsewhere."""
+    return await _take_described(change, partial(wsdl.proposals, content, port), options, dry_run=dry_run)
+
+
+async def _take_described(change: Bundle, described: Described, options: Options, *, dry_run: bool) -> Interfaces:
     resource = await directory.find_resource(change.tx, options.resource)
     if resource is None:
         raise Refusal(codes.NOT_FOUND, f"resource {options.resource}")
     check_responsible(change.actor, resource.provider)
     members = {**msgspec.structs.asdict(options), "resource": resource}
-    proposals, notes = await asyncio.to_thread(_proposals, content, Wanted(**members))
+    proposals, notes = await asyncio.to_thread(described, Wanted(**members))
     await change.lock_all(f"interface/{proposal.interface.id}" for proposal in proposals)
     items = [await _take_interface(change, proposal) for proposal in proposals]
     return Interfaces(dry_run=dry_run, items=items, notes=notes)
@@ -195,6 +214,7 @@ def _proposals(content: bytes, wanted: Wanted) -> tuple[list[Proposal], list[Not
     contract.require(mistakes_in_document(tree))
     mistakes: list[Mistake] = []
     described = describe(tree, mistakes)
+    require_allowed((path, error, REMOTE_REF) for path, error in described.outside)
     notes = described.notes
     proposals = propose(described, wanted, mistakes, notes)
     contract.require(mistakes)
@@ -206,4 +226,7 @@ async def _take_interface(change: Bundle, proposal: Proposal) -> Registered:
     stated = proposal.interface
     before = await store.last_version_before(change.tx, stated.id, stated.version)
     interface, created = await flows.register_interface(change, stated)
-    return Registered(interface=interface, created=created, changes=changes(before, interface) if before else [])
+    return Registered(
+        interface=interface, created=created, changes=changes(before, interface) if before else [],
+        sample=None if interface.format == "binary" else sample_of(interface.response, interface.fields),
+    )  # fmt: skip

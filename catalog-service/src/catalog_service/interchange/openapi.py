@@ -1,7 +1,7 @@
 """What an OpenAPI document (2.0, 3.0, 3.1, 3.2) says about its operations, as far as an interface can hold it. Pure.
 
-An interface asks with path, query and a JSON body, and answers JSON or bytes. What a document says besides that is
-either harmless and noted, or a mistake that names its place.
+An interface asks with path, query and a body of JSON or a form, and answers JSON or bytes. What a document says
+besides that is either harmless and noted, or a mistake that names its place.
 """
 
 import re
@@ -16,10 +16,11 @@ from catalog_service.interchange.openapi_schema import Converter, Document, as_t
 
 MOST_MISTAKES = 50
 Edition = Literal["2.0", "3.0", "3.1", "3.2"]
-Content = Literal["none", "json", "bytes"]
+Content = Literal["none", "json", "form", "bytes"]
 
 _EDITION = re.compile(r"3\.[012](?:\.\w+)?")
 _KNOWN = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_FORM = "application/x-www-form-urlencoded"
 _WITHOUT_BODY = ("GET", "HEAD")
 _JSON = re.compile(r"application/(?:[\w.+-]+\+)?json|\*/\*|application/\*", re.IGNORECASE)
 _SPOKEN_FOR = frozenset({"accept", "content-type", "authorization"})
@@ -38,6 +39,7 @@ class Note(msgspec.Struct, frozen=True, kw_only=True):
 class Found:
     """One operation. `asks`, `answers`: the schema of the body, None where nothing is said about it.
 
+    example  of its answer, None where the document shows none
     subject  what names the person asked about: `x-subject` of the operation, or of the document
     """
 
@@ -51,11 +53,12 @@ class Found:
     gives: Content
     answers: Any
     subject: str
+    example: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Description:
-    """What a whole document says."""
+    """What a whole document says. outside: mistakes that lead out of it."""
 
     title: str
     server: str
@@ -63,6 +66,7 @@ class Description:
     asked: Converter
     answered: Converter
     notes: list[Note]
+    outside: list[Mistake] = field(default_factory=list)
 
 
 def edition_of(tree: Mapping[str, Any]) -> Edition | None:
@@ -120,7 +124,7 @@ def describe(tree: Mapping[str, Any], mistakes: list[Mistake]) -> Description:
     title = re.sub(r"[\s\x00-\x1f\x7f]+", " ", str(_mapping(tree.get("info")).get("title", ""))).strip()
     return Description(
         title=title, server=_server(reading), operations=list(_operations(reading)), asked=reading.asked,
-        answered=reading.answered, notes=reading.notes,
+        answered=reading.answered, notes=reading.notes, outside=document.outside,
     )  # fmt: skip
 
 
@@ -174,13 +178,14 @@ def _operation(
     for name in re.findall(r"\{([^}]*)\}", path):
         asked.setdefault(("path", name), {"name": name, "in": "path", "required": True, "schema": {"type": "string"}})
     takes, asks = _request(reading, asked, operation, where)
-    if takes == "json" and method in _WITHOUT_BODY:
+    if takes in ("json", "form") and method in _WITHOUT_BODY:
         reading.document.wrong(where, f"a {method} carries no body; say POST")
     gives, answers = _response(reading, operation, where)
     tags = [tag for tag in _list(operation.get("tags")) if isinstance(tag, str)]
     return Found(
         method=method, path=path, where=where, tag=tags[0] if tags else "", takes=takes, asks=asks, gives=gives,
-        answers=answers, parameters=_parameter_schema(reading, asked, where),
+        answers=answers, example=_example(reading, operation, where),
+        parameters=_parameter_schema(reading, asked, where),
         subject=str(operation.get("x-subject") or reading.document.tree.get("x-subject") or ""),
     )  # fmt: skip
 
@@ -212,7 +217,7 @@ def _parameter_schema(
             required += [name] if place == "path" or parameter.get("required") is True else []
         elif place not in ("body", "formData"):
             _not_passed_on(reading, place, name, parameter, at)
-    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+    return _texts(properties, required)
 
 
 def _not_passed_on(reading: _Reading, place: str, name: str, parameter: Mapping[str, Any], at: str) -> None:
@@ -250,7 +255,7 @@ def _request(
     if reading.edition == "2.0":
         bodies = [one for (place, _), one in parameters.items() if place == "body"]
         if any(place == "formData" for place, _ in parameters):
-            reading.document.wrong(f"{where}/parameters", "a form is not passed on; bodies are JSON")
+            return "form", _form_of_old(reading, parameters, operation, where)
         if not bodies:
             return "none", None
         schema, at, required = bodies[0].get("schema", {}), f"{where}/parameters/body", bodies[0].get("required")
@@ -260,8 +265,11 @@ def _request(
         if not content:
             return "none", None
         kind = next((name for name in content if _JSON.fullmatch(name.partition(";")[0].strip())), "")
+        form = next((name for name in content if name.partition(";")[0].strip().lower() == _FORM), "")
+        if not kind and form:
+            return "form", _form_of(reading, content[form], f"{at}/content/{_step(form)}")
         if not kind:
-            reading.document.wrong(f"{at}/content", f"bodies are JSON, not {', '.join(content)[:200]}")
+            reading.document.wrong(f"{at}/content", f"bodies are JSON or forms, not {', '.join(content)[:200]}")
             return "none", None
         at = f"{at}/content/{_step(kind)}/schema"
         media, _ = reading.document.target(content[kind], at)
@@ -270,13 +278,41 @@ def _request(
     return "json", converted if required is True else None
 
 
+def _form_of(reading: _Reading, stated: Any, at: str) -> dict[str, Any]:
+    """A form as an object of texts: what its schema names, closed."""
+    media, _ = reading.document.target(stated, at)
+    schema, where = reading.document.target(_mapping(media).get("schema", {}), f"{at}/schema")
+    members = _mapping(_mapping(schema).get("properties"))
+    fields = {
+        name: _text_schema(reading, {"schema": one}, f"{where}/properties/{name}") for name, one in members.items()
+    }
+    required = [name for name in _list(_mapping(schema).get("required")) if isinstance(name, str)]
+    return _texts(fields, required)
+
+
+def _form_of_old(
+    reading: _Reading,
+    parameters: Mapping[tuple[str, str], Mapping[str, Any]],
+    operation: Mapping[str, Any],
+    where: str,
+) -> dict[str, Any]:
+    """The same of OpenAPI 2.0, where the fields of a form are parameters."""
+    sent = [str(kind) for kind in _list(operation.get("consumes", reading.document.tree.get("consumes")))]
+    stated = {name: one for (place, name), one in parameters.items() if place == "formData"}
+    if any(one.get("type") == "file" for one in stated.values()) or (sent and _FORM not in sent):
+        reading.document.wrong(f"{where}/parameters", f"forms are {_FORM}; files are not passed on")
+    fields = {name: _text_schema(reading, one, f"{where}/parameters/{name}") for name, one in stated.items()}
+    return _texts(fields, [name for name, one in stated.items() if one.get("required") is True])
+
+
+def _texts(fields: dict[str, Any], required: list[str]) -> dict[str, Any]:
+    return {"type": "object", "properties": fields, "required": required, "additionalProperties": False}
+
+
 # --- the answer -----------------------------------------------------------------------------------------------------
 def _response(reading: _Reading, operation: Mapping[str, Any], where: str) -> tuple[Content, Any]:
     """What the operation answers when it succeeds: the forms of all 2xx (or the default where there is none)."""
-    responses = _mapping(operation.get("responses"))
-    good = [code for code in responses if re.fullmatch(r"2(?:\d\d|XX)", code)] or [
-        code for code in responses if code == "default"
-    ]
+    responses, good = _good_responses(operation)
     forms: list[Any] = []
     kinds: set[Content] = set()
     for code in good:
@@ -292,6 +328,39 @@ def _response(reading: _Reading, operation: Mapping[str, Any], where: str) -> tu
     if "bytes" in kinds:
         return "bytes", None
     return ("json", one_of(forms)) if forms else ("none", None)
+
+
+def _good_responses(operation: Mapping[str, Any]) -> tuple[Mapping[str, Any], list[str]]:
+    """All responses, and the codes of those of success: every 2xx, or the default where there is none."""
+    responses = _mapping(operation.get("responses"))
+    good = [code for code in responses if re.fullmatch(r"2(?:\d\d|XX)", code)]
+    return responses, good or [code for code in responses if code == "default"]
+
+
+def _example(reading: _Reading, operation: Mapping[str, Any], where: str) -> Any:
+    """The first answer in JSON that the document shows for success; one inside a schema is none of an answer."""
+    responses, good = _good_responses(operation)
+    for code in good:
+        response, at = reading.document.target(responses[code], f"{where}/responses/{code}")
+        shown = _mapping(_mapping(response).get("examples" if reading.edition == "2.0" else "content"))
+        for kind, stated in shown.items():
+            if not _JSON.fullmatch(kind.partition(";")[0].strip()):
+                continue
+            example = stated if reading.edition == "2.0" else _shown_by(reading, stated, f"{at}/content/{_step(kind)}")
+            if example is not None:
+                return example
+    return None
+
+
+def _shown_by(reading: _Reading, stated: Any, at: str) -> Any:
+    media, _ = reading.document.target(stated, at)
+    if "example" in _mapping(media):
+        return media["example"]
+    for name, one in _mapping(_mapping(media).get("examples")).items():
+        example, _ = reading.document.target(one, f"{at}/examples/{_step(name)}")
+        if "value" in _mapping(example):
+            return example["value"]
+    return None
 
 
 def _content(

@@ -36,6 +36,8 @@ class Document:
     def __init__(self, tree: Mapping[str, Any]) -> None:
         self.tree = tree
         self.mistakes: list[Mistake] = []
+        self.outside: list[Mistake] = []
+        """Of the mistakes, those that lead out of the document."""
 
     def wrong(self, where: str, what: str) -> None:
         self.mistakes.append((where, what))
@@ -57,6 +59,7 @@ class Document:
         """What a reference points to; None with a mistake where there is no such thing."""
         if not reference.startswith("#/"):
             self.wrong(f"{where}/$ref", "refers to something outside the document; only #/… is followed")
+            self.outside.append(self.mistakes[-1])
             return None
         found: Any = self.tree
         for step in reference[2:].split("/"):

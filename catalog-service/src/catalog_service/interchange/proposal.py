@@ -10,14 +10,18 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 import jsonschema_rs
+import msgspec
+from msgspec.structs import replace
 
 from catalog_service.directory import contract
 from catalog_service.directory.contract import Mistake
 from catalog_service.directory.entry import Item, Resource
 from catalog_service.directory.model import Interface
+from catalog_service.directory.sample import mistakes_in_examples
 from catalog_service.interchange.openapi import Description, Found, Note, one_of
 from catalog_service.interchange.openapi_schema import Leaves
-from wire.catalog import Field, Operation
+from wire.catalog import Example, Field, Operation, Rest
+from wire.subjects import holds_a_number
 
 MOST_FIELDS = 2000
 MOST_OPERATIONS = 200
@@ -116,6 +120,10 @@ def _proposal(
     if len(gives) == 2:
         where = next(found.where for found in group if found.gives == "bytes")
         mistakes.append((where, "answers bytes while others answer JSON; register it as another interface"))
+    takes = {found.takes for found in group} - {"none"}
+    if len(takes) == 2:
+        where = next(found.where for found in group if found.takes == "form")
+        mistakes.append((where, "takes a form while others take JSON; register it as another interface"))
     response = described.answered.whole(_answers(group, notes))
     if len(group) > MOST_OPERATIONS:
         mistakes.append(("paths", f"more than {MOST_OPERATIONS} operations; split them by tag"))
@@ -126,8 +134,22 @@ def _proposal(
         operations=[Operation(method=found.method, path=found.path, target=found.path) for found in group],
         fields=_fields(response, wanted.resource, mistakes, notes), parameters=one_of([f.parameters for f in group]),
         request=described.asked.whole(_asks(group, notes)), response=response, subject=_subject(group, mistakes),
+        adapter=Rest(request_format="form" if takes == {"form"} else "json"),
     )  # fmt: skip
-    return Proposal(interface, [found.where for found in group])
+    return Proposal(_with_example(interface, group, notes), [found.where for found in group])
+
+
+def _with_example(interface: Interface, group: list[Found], notes: list[Note]) -> Interface:
+    """The document's example for the sandbox, where it is clear what it answers, and it shows nobody's number."""
+    if len(group) != 1 or group[0].example is None or interface.format != "json":
+        return interface
+    shown = replace(interface, examples=[Example(response=group[0].example)])
+    written = msgspec.json.encode(group[0].example).decode()
+    if not list(mistakes_in_examples(shown)) and not holds_a_number(written):
+        return shown
+    zh, en = "示例不合结构或含身份号码，未采用", "the example breaks the schema or holds an identity number; left out"
+    notes.append(Note(path=group[0].where, zh=zh, en=en))
+    return interface
 
 
 def _subject(group: list[Found], mistakes: list[Mistake]) -> str:
@@ -140,7 +162,7 @@ def _subject(group: list[Found], mistakes: list[Mistake]) -> str:
 
 def _asks(group: list[Found], notes: list[Note]) -> object:
     """The body that every operation takes. One that some do not take cannot be demanded of all."""
-    taking = [found for found in group if found.takes == "json"]
+    taking = [found for found in group if found.takes in ("json", "form")]
     for found in taking:
         if len(taking) < len(group) or found.asks is None:
             zh, en = (

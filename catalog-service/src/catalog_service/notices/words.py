@@ -103,6 +103,18 @@ WORDS: dict[str, Text] = {
         "接口 {interface} 将于 {until} 后停用，请改用 {successor}（{article}）：{reason}；不兼容变更：{breaking}",
         "Interface {interface} ends after {until}; move to {successor} ({article}): {reason}; breaking: {breaking}",
     ),
+    "interface.maintenance": (
+        "接口 {name}（{interface}）维护时间：{windows}，届时调用将被拒绝",
+        "Maintenance of interface {name} ({interface}): {windows}; calls are refused then",
+    ),
+    "interface.maintenance_cancelled": (
+        "接口 {name}（{interface}）的维护安排已取消",
+        "The maintenance of interface {name} ({interface}) is called off",
+    ),
+    "interface.drifted": (
+        "接口 {name}（{interface}）的应答与登记不符，共 {count} 处：{places}",
+        "Answers of interface {name} ({interface}) differ from what is registered in {count} places: {places}",
+    ),
     **{
         f"{kind}.": (
             f"{zh} {{number}}：现为“{{state}}”（{{article}}）{{reason}}",

@@ -116,7 +116,7 @@ def new_event(name: str, at: datetime, actor: str, department: str, facts: dict[
 
 
 _PERMANENT = frozenset({"log", "segment", "disposal", "hold"})
-_LONG = frozenset({"case", "grant", "filing", "subject", "evidence"})
+_LONG = frozenset({"case", "grant", "consent", "filing", "subject", "evidence"})
 
 
 def retention_of(event: str) -> str:

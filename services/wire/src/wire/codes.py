@@ -105,10 +105,10 @@ UNSUPPORTED_BODY = Code(
     "request/unsupported-media-type",
     415,
     "consumer",
-    "This interface takes JSON",
-    "此接口只接受 JSON",
-    "Send `Content-Type: application/json` and no Content-Encoding",
-    "请使用 Content-Type: application/json，且不要压缩",
+    "This interface takes bodies of another kind",
+    "此接口不接受这种类型的请求体",
+    "Send one of the media types in `accepts` (application/json where none is named), in UTF-8, no Content-Encoding",
+    "请使用 accepts 所列的媒体类型（未列出时为 application/json），编码为 UTF-8，且不要压缩",
 )
 NOT_MATCHING_SCHEMA = Code(
     "request/schema",

@@ -113,7 +113,7 @@ def check_supply(code: str, resource: Resource | None, case: Case) -> Resource:
     published = check_match(code, resource)
     if published.provider != case.provider:
         raise invalid(("resource", f"{code} belongs to {published.provider}, not to {case.provider}"))
-    check_shared(published)
+    check_shared(published, published.share.mode)
     return published
 
 

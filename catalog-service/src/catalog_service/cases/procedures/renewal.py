@@ -15,7 +15,7 @@ from catalog_service.cases.model import Kind, Opening, Situation
 from catalog_service.cases.procedures import sharing
 from catalog_service.directory.contract import invalid
 from catalog_service.directory.model import check_active
-from catalog_service.grants.model import renewed
+from catalog_service.grants.model import check_shared, renewed, told
 from catalog_service.machine import START, Machine, Role, Row, Rules
 from runtime.errors import Refusal
 from wire import codes
@@ -110,6 +110,7 @@ def _is_renewable(situation: Situation) -> None:
     check_active(grant, f"grant {grant.id}")
     sharing.is_usable(situation)
     sharing.is_shared(situation)
+    check_shared(sharing.resource_of(situation), told(grant.mode, sharing.interface_of(situation)))
     if sharing.way(situation) == "negotiated":
         raise Refusal(codes.NOT_SHARED, f"resource {situation.case.resource}", article="常德 11 ¶3")
     asked = situation.case.details.get("term_months", 0)

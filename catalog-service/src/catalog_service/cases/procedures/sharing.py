@@ -18,11 +18,11 @@ from catalog_service.cases.model import Evidence, Opening, Situation
 from catalog_service.directory.contract import Mistake, invalid, require
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.model import Interface
-from catalog_service.grants.model import PLAIN, check_usable, mistakes_in_grant, months_later
+from catalog_service.grants.model import PLAIN, check_usable, mistakes_in_grant, months_later, tells_more
 from catalog_service.machine import START
 from runtime.errors import Refusal
 from wire import codes
-from wire.catalog import Grant
+from wire.catalog import Grant, Mode
 
 SERVICE_API = "service_api"
 ABOVE_THE_CITY = frozenset({"province", "nation"})
@@ -108,12 +108,15 @@ def _unconditional_way(situation: Situation) -> Way:
 def _way_out(situation: Situation) -> Way:
     """What is not shared may be verified against (云南 29), masked (景德镇 9, 德清 14) or negotiated (常德 11).
 
-    The platform's own offer to verify does not go before a way that the law names.
+    The platform's own offer to verify does not go before a way that the law names, and is for entries that offer it.
     """
     words = _words(situation, "share.none_path")
     offered = situation.law.value("share.verify_compare")
     may_verify = offered.value and not (offered.source == "platform" and "negotiate" in words)
-    if resource_of(situation).share.mode != "query" and may_verify:
+    asked = situation.grant.mode if situation.grant else situation.case.details.get("mode") or "query"
+    if may_verify and (
+        resource_of(situation).share.mode != "query" or (asked != "query" and offered.source != "platform")
+    ):
         return "verify"
     if situation.case.details.get("desensitised") and any(word.startswith("after_desensitise") for word in words):
         return "desensitised"
@@ -203,7 +206,7 @@ def authority_decides_too(situation: Situation) -> bool:
 
 # --- guards ---------------------------------------------------------------------------------------------------------
 def is_shared(situation: Situation) -> None:
-    """Source: 国务院令第809号 14-15 (不予共享); for what is only verified against, the entry has to offer that."""
+    """Source: 国务院令第809号 14-15 (不予共享); to be verified against, the entry offers it, or the law (云南 29)."""
     if way(situation) == "":
         code = resource_of(situation).code
         raise Refusal(codes.NOT_SHARED, f"resource {code}", resource=code, article="国务院令第809号 14, 15")
@@ -215,7 +218,7 @@ def is_usable(situation: Situation) -> None:
 
 
 def fits_the_interface(situation: Situation) -> None:
-    """Items that the interface has, in the mode that the entry offers."""
+    """Items that the interface has, in a mode in which the entry is offered and the interface can be asked."""
     form = form_of(situation) if situation.case.state == START else changed_form(situation)
     require(_misfits(form, situation))
 
@@ -226,8 +229,10 @@ def _misfits(form: Form, situation: Situation) -> Iterator[Mistake]:
     for n, name in enumerate(form.fields):
         if name not in known and form.fields != ["*"]:
             yield f"details/fields/{n}", f"{name} is not a field of {interface.key}"
-    if form.mode not in ("", offered):
+    if form.mode and tells_more(form.mode, offered):
         yield "details/mode", f"the entry is offered as {offered}"
+    if form.mode and interface.mode not in ("query", form.mode):
+        yield "details/mode", f"{interface.key} itself tells {interface.mode}"
 
 
 def lacking(situation: Situation) -> list[str]:
@@ -311,7 +316,7 @@ def subject_is_asked(situation: Situation) -> None:
 
 def is_masked(situation: Situation) -> None:
     """Source: 景德镇 9, 德清 14: what is not shared leaves 脱敏 only; every item that has a mask keeps one."""
-    if way(situation) != "desensitised":
+    if way(situation) != "desensitised" or _mode_given(situation) != "query":
         return
     given, masks = _fields_given(situation), terms(situation).get("masks", {})
     own = {field.name: field.mask for field in interface_of(situation).fields}
@@ -322,17 +327,21 @@ def is_masked(situation: Situation) -> None:
 
 def is_within_request(situation: Situation) -> None:
     """Nobody gets more than was asked for (国务院令第809号 20, 25), nor what the interface cannot release."""
-    form, said = form_of(situation), terms(situation)
-    require(_beyond(form, said))
+    require(_beyond(situation))
     require(mistakes_in_grant(grant_of(situation, ""), interface_of(situation), situation.at))
 
 
-def _beyond(form: Form, said: Mapping[str, Any]) -> Iterator[Mistake]:
+def _beyond(situation: Situation) -> Iterator[Mistake]:
+    """A reply may tell less than was asked for (云南 29 ¶3), but not of what everybody gets (国务院令第809号 14)."""
+    form, said = form_of(situation), terms(situation)
     for n, name in enumerate(said.get("fields", [])):
         if form.fields and name not in form.fields and form.fields != ["*"]:
             yield f"fields/{n}", f"{name} was not asked for"
     if form.term_months and said.get("term_months", 0) > form.term_months:
         yield "term_months", f"{form.term_months} were asked for"
+    mode = form.mode or resource_of(situation).share.mode
+    if said.get("mode", mode) != mode and (is_unconditional(situation) or tells_more(said["mode"], mode)):
+        yield "mode", f"{mode} was asked for"
 
 
 # --- what comes of it -----------------------------------------------------------------------------------------------
@@ -370,8 +379,16 @@ def grant_of(situation: Situation, grant_id: str) -> Grant:
         id=grant_id, revision=0, system=case.system, department=case.requester, interface=case.interface,
         purpose=form.purpose, fields=_fields_given(situation),
         basis="；".join(one.named for one in form.basis),
-        not_after=_end(situation.at, months), **limits,
+        not_after=_end(situation.at, months), mode=_mode_given(situation), **limits,
     )  # fmt: skip
+
+
+def _mode_given(situation: Situation) -> Mode:
+    """As replied, asked for or offered, never more than that; `query` of what itself tells no more."""
+    offered = resource_of(situation).share.mode
+    given: Mode = terms(situation).get("mode") or form_of(situation).mode or offered
+    given = offered if tells_more(given, offered) else given
+    return given if tells_more(interface_of(situation).mode, given) else "query"
 
 
 def default_months(situation: Situation) -> int:

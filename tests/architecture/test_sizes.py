@@ -13,6 +13,7 @@ EXCUSED: dict[str, str] = {
 LARGE: dict[str, str] = {
     "catalog-service": "every step is one transaction with directory, grants and clocks (DECISIONS.md, 17)",
     "audit-service": "what is searched, kept, sent and erased has to be one with what was hashed (DECISIONS.md, 27)",
+    "exchange-service": "one adapter for each kind of provider, none of which knows another (DECISIONS.md, 34)",
     "tongdao-cli": "one small file for each thing that people do (DECISIONS.md, 27)",
 }
 SOURCES = sorted(

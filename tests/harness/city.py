@@ -34,7 +34,7 @@ class City:
         self._platform = platform
         self._client = client
         self._people: dict[tuple[str, str], Officer] = {}
-        self.examples = messages(platform.url("sample-providers")).examples
+        self.examples = messages(platform.url("sample-providers"), platform.home.files.as_uri()).examples
 
     def officer(self, department: str) -> Officer:
         return self._person(department, scopes.OFFICER)

@@ -49,4 +49,4 @@ def texts(unique: bool = True) -> st.SearchStrategy[bytes]:
 
 names = st.lists(st.sampled_from(GRANTABLE), min_size=1, max_size=3).map(".".join)
 grants = st.one_of(st.just(["*"]), st.lists(names, max_size=5))
-masked = st.dictionaries(names, st.sampled_from(sorted(masks.NAMES - {masks.PLAIN})), max_size=4)
+masked = st.dictionaries(names, st.sampled_from([*sorted(masks.NAMES - {masks.PLAIN}), "x-own"]), max_size=4)

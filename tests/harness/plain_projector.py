@@ -2,8 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 
-from exchange_service.contract.masks import DROP, MASKS, NOT_TEXT
+from exchange_service.contract.masks import DROP, MASKS, NOT_TEXT, Mask
 from exchange_service.contract.text import BadJson
 
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -16,9 +17,9 @@ NOWHERE: Path = ("", "")
 class PlainProjector:
     """`fields` and `masks` (without `plain`) by path; `met` and `masked` are filled on the way."""
 
-    def __init__(self, body: bytes, fields: set[Path], masks: dict[Path, str]) -> None:
+    def __init__(self, body: bytes, fields: set[Path], masks: dict[Path, str], functions: Mapping[str, Mask]) -> None:
         self.text, self.at = body.decode(), 0
-        self.fields, self.masks = fields, masks
+        self.fields, self.masks, self.functions = fields, masks, functions
         self.met: set[Path] = fields & {()}
         self.masked: set[Path] = set()
 
@@ -85,19 +86,23 @@ class PlainProjector:
         value = json.loads(self.text[start : self.at])
         if value is not None or mask == DROP:
             self.masked.add(path)
-        return None if mask == DROP else json.dumps(cover(value, mask), ensure_ascii=False, separators=(",", ":"))
+        if mask == DROP:
+            return None
+        return json.dumps(cover(value, self.functions[mask]), ensure_ascii=False, separators=(",", ":"))
 
 
-def cover(value: object, mask: str) -> object:
+def cover(value: object, mask: Mask) -> object:
     if isinstance(value, list):
         return [cover(element, mask) for element in value]
-    return MASKS[mask](value) if isinstance(value, str) else value if value is None else NOT_TEXT
+    return mask(value) if isinstance(value, str) else value if value is None else NOT_TEXT
 
 
-def project_plainly(body: bytes, fields: list[str], masks: dict[str, str]) -> tuple[bytes, list[str], list[str]]:
-    """Body, names met, names masked; `fields` may be ["*"]."""
+def project_plainly(
+    body: bytes, fields: list[str], masks: dict[str, str], functions: Mapping[str, Mask] = MASKS
+) -> tuple[bytes, list[str], list[str]]:
+    """Body, names met, names masked; `fields` may be ["*"], `functions` are the masks that there are."""
     paths = {() if field == "*" else tuple(field.split(".")) for field in fields}
-    walk = PlainProjector(body, paths, {tuple(name.split(".")): mask for name, mask in masks.items()})
+    walk = PlainProjector(body, paths, {tuple(name.split(".")): mask for name, mask in masks.items()}, functions)
     kept = walk.project()
     met = sorted(".".join(path) or "*" for path in walk.met)
     return (body if () in paths and not masks else kept.encode()), met, sorted(".".join(p) for p in walk.masked)

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.system, pytest.mark.xdist_group("platform")]
 def copy_of_air_quality(authority: Authority, name: str, **changes: Any) -> None:
     """Another interface of sthjj with the contract of its air quality, so that its breaker is its own."""
     found = authority.send("GET", "/api/catalog/interfaces/sthjj-air-quality/versions/v1")
-    not_stated = ("id", "version", "state", "stage", "entry_state", "successor", "until")
+    not_stated = ("id", "version", "state", "stage", "entry_state", "successor", "until", "maintenance", "health")
     body = {key: value for key, value in found.items() if key not in not_stated}
     authority.send("PUT", f"/api/catalog/interfaces/{name}/versions/v1", {**body, **changes})
 

@@ -38,6 +38,7 @@ def test_a_command_of_the_readme_works(platform: Platform, words: list[str]) -> 
     words = [platform.vkey if word == "KEY" else word for word in words]
     if "CASE" in words:
         listed = platform.tongdao("case", "list", "--as", words[words.index("--as") + 1], "--kind", "application")
+        assert listed.returncode == 0, listed.stdout + listed.stderr
         words = [json.loads(listed.stdout)["items"][-1]["id"] if word == "CASE" else word for word in words]
     alone = words[0] == "policy" or "verify" in words
     done = platform.tongdao_alone(*words) if alone else platform.tongdao(*words)

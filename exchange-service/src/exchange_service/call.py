@@ -1,23 +1,32 @@
 """One call at the exchange, top to bottom: READ THIS FIRST.
 
-    is it ours → which interface → the question against its contract → breaker and bulkhead → the provider
-    → the answer against its contract → only what was granted, masked → back to the gateway
+    is it ours → which interface → the question against its contract → was it asked before → breaker and bulkhead
+    → the provider (asking.py) → the answer against its contract → only what was granted, masked, or a verdict
+    (releasing.py) → back to the gateway
 
 Whatever goes wrong is a `Refusal` with a code; it travels back in the reply's message and the gateway words it.
 """
 
 import asyncio
 import time
+from collections.abc import Awaitable, Coroutine
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 import structlog
 
-from exchange_service.contract.project import Projected, project
-from exchange_service.contract.text import BadJson, read
-from exchange_service.contract.validate import NotMatching, check_parameters, check_request, check_response
+from exchange_service.answers import Answers, key_of, question_of, replayed
+from exchange_service.asking import Visit, ask, enter
+from exchange_service.contract.text import BadText
+from exchange_service.contract.validate import NotMatching, check_parameters, check_request
+from exchange_service.contract.verdict import BadClaims, Claimed, check_claims, take_apart
+from exchange_service.guesses import Guesses
+from exchange_service.health import now_ms
+from exchange_service.providers.kinds import interpreter_of
 from exchange_service.providers.provider import Answer, Question
 from exchange_service.registry import Registry, Served
+from exchange_service.releasing import apart, content_of, judged, projected, whole
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
@@ -26,12 +35,16 @@ from wire import codes, headers
 from wire.calls import CallMessage, ReplyMessage, call_from_header, to_header
 from wire.feed import FeedReader
 
+if TYPE_CHECKING:
+    from exchange_service.providers.soap import SoapProvider
+
 log = structlog.get_logger()
+T = TypeVar("T")
+Outcome = tuple[ReplyMessage, bytes | Answer]
+"""The reply and its body: an answer that is still arriving where it passes through."""
 PREFIX = b"/calls/"
-IN_A_THREAD_BYTES = 256 * 1024
-"""Larger answers are checked and projected in a thread, so that nobody else waits for them."""
-ASKED_MS = "asked_ms"
-COUNTED_AS_FAILURE = (codes.PROVIDER_UNREACHABLE, codes.PROVIDER_TIMEOUT, codes.PROVIDER_BROKEN_ANSWER)
+CONTENT_TYPES = {"json": "application/json", "xml": "application/xml", "form": "application/x-www-form-urlencoded"}
+"""Of a question that stood beside claims."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,224 +54,255 @@ class Exchange:
     key: ServiceKey
     registry: Registry
     feed: FeedReader
+    answers: Answers
+    guesses: Guesses
     max_staleness_s: float
     body_limit_bytes: int
 
 
+@dataclass(slots=True)
+class Passage:
+    """One call on its way.
+
+    body     the operation's body; None where it passes through
+    claimed  with `verify` and `compare`: the claims      sent  the whole body as it came, claims and question
+    wrong    whether they were, once they were judged
+    visit    from the moment that it is counted in at its provider
+    interpreter  turns the envelopes of a consumer round that speaks SOAP: all between has their JSON form
+    """
+
+    call: Call
+    message: CallMessage
+    served: Served
+    body: bytes | None
+    sent: bytes
+    claimed: Claimed | None = None
+    wrong: bool | None = None
+    visit: Visit | None = None
+    interpreter: "SoapProvider | None" = None
+
+    @property
+    def asked_ms(self) -> int:
+        """When the provider was asked; 0 as long as it was not."""
+        return self.visit.asked_ms if self.visit is not None else 0
+
+
 async def handle(exchange: Exchange, call: Call) -> None:
     """One call; every way out of here has answered the gateway, or found it gone."""
-    message_header, signature = call.headers.get(headers.MESSAGE, b""), call.headers.get(headers.SERVICE, b"")
     content: bytes | Answer = b""
     message: CallMessage | None = None
+    passage: Passage | None = None
     try:
+        message_header, signature = call.headers.get(headers.MESSAGE, b""), call.headers.get(headers.SERVICE, b"")
         exchange.key.check(signature, call.method, call.target, None, message_header)
         message = call_from_header(message_header)
         served = find(exchange, call.target)
-        streamed = served is not None and served.interface.format == "binary"
-        body = None if streamed else await call.read(exchange.body_limit_bytes)
+        body = None if served.is_streamed else await call.read(exchange.body_limit_bytes)
         exchange.key.check_body(signature, body)
-        reply, content = await carry(exchange, call, message, served, body)
+        passage = received(call, message, served, body)
+        reply, content = await on_its_own(served, once(exchange, passage))
     except ClientGone:
         return
-    except BodyTooLarge as large:
-        reply = refusal(message, Refusal(codes.BODY_TOO_LARGE, limit_bytes=large.limit))
-    except msgspec.DecodeError:
-        reply = refusal(message, Refusal(codes.NOT_ONE_OF_US, "the message cannot be read"))
-    except Refusal as refused:
-        reply = refusal(message, refused)
+    except Exception as error:
+        reply = reply_to(message, refusal_of(error), passage.asked_ms if passage is not None else 0)
     lines = headers.MESSAGE + b": " + to_header(reply) + b"\r\n"
-    if not isinstance(content, bytes):
-        try:
-            await stream(call, content, lines)
-        finally:
-            leave(served)
-    else:
+    if isinstance(content, bytes):
         call.answer(200, content, lines)
+        return
+    assert passage is not None  # noqa: S101  # without a question there is nothing to stream
+    try:
+        await on_its_own(passage.served, stream(call, content, lines))
+    finally:
+        if passage.visit is not None:
+            passage.visit.leave()
 
 
-def find(exchange: Exchange, target: bytes) -> Served | None:
+def on_its_own(served: Served, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
+    """What calls drive themselves; drivers of databases and files want a task (see relay.waiting)."""
+    return work if served.is_driven else asyncio.ensure_future(work)
+
+
+def find(exchange: Exchange, target: bytes) -> Served:
     """The interface that the target names; raises Refusal where it is unknown here, or what is known is too old."""
     key = target[len(PREFIX) :].decode("ascii")
     if exchange.feed.age_s() > exchange.max_staleness_s:  # masks and schemas might have become stricter
         raise Refusal(codes.POLICY_STALE, "the exchange has not heard from the catalog for too long", retry_after=1)
     try:
-        return exchange.registry.get(key)
+        served = exchange.registry.get(key)
     except KeyError:
         raise Refusal(codes.EXCHANGE_BEHIND, key, retry_after=1) from None
-
-
-def refusal(message: CallMessage | None, refused: Refusal) -> ReplyMessage:
-    """A refusal as the gateway gets it. When the provider was asked is not for the consumer, but for the log."""
-    facts = {name: fact for name, fact in refused.facts.items() if isinstance(fact, str | int | float)}
-    asked_ms = int(facts.pop(ASKED_MS, 0))
-    return ReplyMessage(
-        status=refused.code.status, call=message.call if message else "", code=refused.code.name,
-        detail=refused.detail, facts=facts, asked_ms=asked_ms,
-    )  # fmt: skip
-
-
-async def carry(
-    exchange: Exchange, call: Call, message: CallMessage, served: Served | None, body: bytes | None
-) -> tuple[ReplyMessage, bytes | Answer]:
-    """The reply and its body (an `Answer` that is still arriving for a streamed interface); raises Refusal."""
     if served is None:
-        raise Refusal(codes.INTERFACE_UNUSABLE, call.target.decode("ascii"))
-    check_question(served, message, body)
-    admitted = enter(served, time.monotonic())
-    asked_ms = now_ms()
+        raise Refusal(codes.INTERFACE_UNUSABLE, key)
+    return served
+
+
+# --- the question ---------------------------------------------------------------------------------------------------
+def received(call: Call, message: CallMessage, served: Served, body: bytes | None) -> Passage:
+    """The question, taken apart and held against the contract; raises Refusal with the place of the error."""
+    passage = Passage(call, message, served, body, body or b"")
     try:
-        reply, content = await converse(exchange, call, message, served, body)
-    except BaseException as error:
-        if isinstance(error, Refusal):
-            error.facts[ASKED_MS] = asked_ms
-        leave(served)
-        failed(served, error, admitted)
-        raise
-    answered(served, reply.status, admitted)
-    if isinstance(content, bytes):
-        leave(served)  # a streamed answer is still under way
-    return reply, content
-
-
-async def converse(
-    exchange: Exchange, call: Call, message: CallMessage, served: Served, body: bytes | None
-) -> tuple[ReplyMessage, bytes | Answer]:
-    """Ask the provider and make the reply of what it says; raises Refusal."""
-    asked_ms = now_ms()
-    answer = await ask(served, call, message, body)
-    try:
-        check_kind(answer)
-        if body is None:
-            return whole_release(message, answer, asked_ms), answer
-        content = await answer.body.read(exchange.body_limit_bytes)
-    except (UpstreamFault, BodyTooLarge) as fault:
-        answer.discard()
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, str(fault)) from None
-    except Refusal:
-        answer.discard()
-        raise
-    answered_ms = now_ms()
-    projected = await release(served, message, answer, content)
-    reply = ReplyMessage(
-        status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=answered_ms, fields=projected.fields,
-        masked=projected.masked, content_type="application/json" if projected.body else "",
-    )  # fmt: skip
-    return reply, projected.body
-
-
-def now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
-def check_question(served: Served, message: CallMessage, body: bytes | None) -> None:
-    """The question against the interface's contract; raises Refusal(422) with the place of the error."""
-    try:
+        if message.mode != "query" and served.interface.mode == "query":
+            passage.claimed = claims_of(message, served, body)
+            passage.body = passage.claimed.question
+        elif body is not None:
+            passage.body = heard(passage, body)
         check_parameters(served.contract, message.values, message.query)
-        if body is not None:
-            check_request(served.contract, body)
+        if passage.body is not None:
+            check_request(served.contract, passage.body)
     except NotMatching as mismatch:
         raise Refusal(codes.NOT_MATCHING_SCHEMA, mismatch.reason, path=mismatch.path) from None
-    except BadJson as bad:
+    except BadText as bad:
         raise Refusal(codes.NOT_MATCHING_SCHEMA, str(bad), path="") from None
+    return passage
 
 
-def enter(served: Served, now: float) -> int:
-    """Breaker and bulkhead: a provider that fails gets a pause, a slow one holds up nobody else.
-
-    The breaker's round, which it wants to hear again with the result.
-    """
-    if served.in_flight >= served.interface.max_in_flight:
-        raise Refusal(codes.PROVIDER_BUSY, f"{served.in_flight} calls under way", retry_after=1)
-    admitted = served.breaker.admit(now)
-    if not admitted:
-        wait_s = max(1, round(served.breaker.retry_after(now) + 0.5))
-        raise Refusal(codes.PROVIDER_RESTING, retry_after=wait_s)
-    served.in_flight += 1
-    return admitted
+def heard(passage: Passage, body: bytes) -> bytes:
+    """The body, in its JSON form where the consumer speaks SOAP; raises Refusal."""
+    message, served = passage.message, passage.served
+    passage.interpreter = interpreter_of(served.interface, served.provider, message.content_type)
+    if passage.interpreter is None:
+        return body
+    return passage.interpreter.heard(served.operations[message.method, message.path], message.content_type, body)
 
 
-def leave(served: Served | None) -> None:
-    """The call has ended."""
-    if served is not None:
-        served.in_flight -= 1
+def claims_of(message: CallMessage, served: Served, body: bytes | None) -> Claimed:
+    """What is claimed, and the question; raises Refusal, BadText."""
+    if body is None:
+        raise Refusal(codes.GRANT_MODE, "a file can be neither verified nor compared")
+    try:
+        claimed = take_apart(served.contract, body)
+        check_claims(served.contract, message.mode, claimed.claims, message.obligations.fields)
+    except BadClaims as bad:
+        raise Refusal(codes.CLAIMS_MALFORMED, str(bad)) from None
+    return claimed
 
 
-async def ask(served: Served, call: Call, message: CallMessage, body: bytes | None) -> Answer:
-    """The provider's answer within what is left of the deadline; raises Refusal."""
-    left_s = message.deadline_ms / 1000 - time.time()
-    if left_s <= 0:
-        raise Refusal(codes.PROVIDER_TIMEOUT, "nothing was left of the deadline")
-    timeout_s = min(left_s, served.interface.timeout_s)
+async def once(exchange: Exchange, passage: Passage) -> Outcome:
+    """The reply and its body; with an Idempotency-Key the one that this key got first. Raises Refusal."""
+    message, served = passage.message, passage.served
+    if message.sandbox:
+        return await rehearse(passage, exchange.body_limit_bytes)
+    ask_it = converse if passage.claimed is None else judge_it
+    if not message.idempotency_key or passage.body is None:
+        return await ask_it(exchange, passage)
+
+    async def work() -> tuple[ReplyMessage, bytes]:
+        try:
+            reply, content = await ask_it(exchange, passage)
+        except Refusal as refused:
+            return reply_to(message, refused, passage.asked_ms), b""
+        return reply, content if isinstance(content, bytes) else b""
+
+    key, left_s = key_of(served.key, message), max(0.0, message.deadline_ms / 1000 - time.time())
+    running = exchange.answers.once(key, question_of(message, passage.sent), message.call, left_s, work)
+    reply, content = await asyncio.ensure_future(running)
+    return (reply, content) if reply.call == message.call else (replayed(reply, message.call), content)
+
+
+# --- the provider ---------------------------------------------------------------------------------------------------
+async def judge_it(exchange: Exchange, passage: Passage) -> Outcome:
+    """The verdict on claims. They are counted before the provider is asked and put right after; raises Refusal."""
+    message, guesses = passage.message, exchange.guesses
+    question = guesses.question(message.grant, message.path, message.values, message.query, passage.body or b"")
+    guess = await asyncio.ensure_future(guesses.admit(message.grant, question))
+    try:
+        return await converse(exchange, passage)
+    finally:
+        await asyncio.ensure_future(guesses.settle(guess, passage.wrong))
+
+
+async def converse(exchange: Exchange, passage: Passage) -> Outcome:
+    """Ask the provider and make the reply of what it says; raises Refusal."""
+    served, message = passage.served, passage.message
+    at_provider = passage.visit = enter(served, time.monotonic())
+    try:
+        answer = await ask(at_provider, question_for(passage), message.deadline_ms)
+        if passage.body is None:
+            reply = whole(served, message, answer, at_provider.asked_ms)
+            at_provider.answered(answer.status)
+            return reply, answer  # still under way: it leaves its provider when the stream has ended
+        outcome = await released(passage, answer, exchange.body_limit_bytes, at_provider.asked_ms)
+    except BaseException as error:
+        at_provider.leave()
+        at_provider.failed(error)
+        raise
+    at_provider.answered(answer.status)
+    at_provider.leave()
+    return outcome
+
+
+def question_for(passage: Passage) -> Question:
+    """What the provider is asked."""
+    message, call = passage.message, passage.call
+    body = b"" if passage.body is None and call.length == 0 else passage.body  # nothing passes through, after all
     sent, length = (call.parts(), call.length) if body is None else (body, len(body))
-    question = Question(
-        operation=served.operations[message.method, message.path], values=message.values, query=message.query,
-        body=sent, length=length, content_type=message.content_type, fields=message.obligations.fields,
+    return Question(
+        operation=passage.served.operations[message.method, message.path], values=message.values, query=message.query,
+        body=sent, length=length, content_type=content_type_of(passage), fields=message.obligations.fields,
         call=message.call, trace=call.headers.get(b"traceparent", b""), idempotency_key=message.idempotency_key,
         range=message.range,
     )  # fmt: skip
-    return await served.provider.ask(question, timeout_s)
 
 
-def answered(served: Served, status: int, admitted: int) -> None:
-    """The provider spoke; a 5xx is an answer, but not a sign of health."""
-    if status >= 500:
-        served.breaker.failed(time.monotonic(), admitted)
-    else:
-        served.breaker.succeeded(time.monotonic(), admitted)
+def content_type_of(passage: Passage) -> str:
+    """What the question's body is; beside claims, which are JSON, it is what the interface takes."""
+    if passage.interpreter is not None:
+        return CONTENT_TYPES["json"]
+    if passage.claimed is None:
+        return passage.message.content_type
+    return CONTENT_TYPES.get(passage.served.contract.request_format, "application/json") if passage.body else ""
 
 
-def failed(served: Served, error: BaseException, admitted: int) -> None:
-    """Tell the breaker what a call that brought no answer means for it."""
-    if isinstance(error, Refusal) and error.code in COUNTED_AS_FAILURE:
-        served.breaker.failed(time.monotonic(), admitted)
-    else:
-        served.breaker.abandoned(time.monotonic(), admitted)
+async def released(passage: Passage, answer: Answer, limit_bytes: int, asked_ms: int) -> Outcome:
+    """The answer read to its end, and what may leave of it; raises Refusal."""
+    content = await content_of(answer, limit_bytes)
+    if passage.claimed is None:
+        return await said(passage, *await projected(passage.served, passage.message, answer, content, asked_ms))
+    reply, body, verdict = await judged(passage.served, passage.message, passage.claimed, answer, content, asked_ms)
+    passage.wrong = verdict.wrong if verdict is not None else None
+    return reply, body
 
 
-def check_kind(answer: Answer) -> None:
-    """Only an answer that our parser and the consumer's read alike may go on."""
-    if answer.headers.get(b"content-encoding", b"identity") != b"identity":
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, "a content coding that was not asked for")
-    if 300 <= answer.status < 400 and answer.status != 304:
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, f"status {answer.status}: redirects are not followed")
+async def said(passage: Passage, reply: ReplyMessage, body: bytes) -> Outcome:
+    """What was released, as an envelope where the consumer speaks SOAP; raises Refusal."""
+    message, interpreter = passage.message, passage.interpreter
+    if interpreter is None:
+        return reply, body
+    operation = passage.served.operations[message.method, message.path]
+    status, kind, envelope = await apart(
+        len(body), interpreter.said, operation, message.content_type, reply.status, body
+    )  # fmt: skip
+    return msgspec.structs.replace(reply, status=status, content_type=kind), envelope
 
 
-async def release(served: Served, message: CallMessage, answer: Answer, content: bytes) -> Projected:
-    """What may leave of the answer; raises Refusal where it breaks the contract."""
-    if not content:
-        return Projected(b"", [], [])
-    media_type = answer.headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json" and not media_type.endswith(b"+json"):
-        if answer.status < 400:
-            raise Refusal(codes.PROVIDER_BROKEN_ANSWER, "the answer is not JSON")
-        return Projected(b"", [], [])  # an error page is not among the granted fields
-    work = (served, message, content, 200 <= answer.status < 300)
-    if len(content) > IN_A_THREAD_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(None, checked, *work)
-    return checked(*work)
+async def rehearse(passage: Passage, limit_bytes: int) -> Outcome:
+    """The sandbox: the same contract, projection and masks over an example; nobody is asked, nothing is counted."""
+    served, message = passage.served, passage.message
+    answer = await served.twin.ask(question_for(passage), served.interface.timeout_s)
+    if passage.body is None:
+        return whole(served, message, answer, 0), answer
+    return await released(passage, answer, limit_bytes, 0)
 
 
-def checked(served: Served, message: CallMessage, content: bytes, succeeded: bool) -> Projected:
-    """Contract and projection. Errors of the provider are projected too, but have no schema of their own."""
-    contract, projection = served.contract, served.projection(message)
-    if projection.whole and contract.response is None:
-        return Projected(content, projection.fields, [])  # released whole and unvalidated: nothing to look for
-    try:
-        text = read(content)
-        if succeeded:
-            check_response(contract, text)
-        return project(text, projection)
-    except (BadJson, NotMatching) as broken:
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, str(broken)) from None
+# --- the reply ------------------------------------------------------------------------------------------------------
+def refusal_of(error: Exception) -> Refusal:
+    """What went wrong, in our words."""
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, BodyTooLarge):
+        return Refusal(codes.BODY_TOO_LARGE, limit_bytes=error.limit)
+    if isinstance(error, msgspec.DecodeError):
+        return Refusal(codes.NOT_ONE_OF_US, "the message cannot be read")
+    log.error("call.crashed", exc_info=error)
+    return Refusal(codes.BROKEN)
 
 
-def whole_release(message: CallMessage, answer: Answer, asked_ms: int) -> ReplyMessage:
-    """The reply to a streamed question: such an answer leaves whole, so the grant has to say so."""
-    if message.obligations.fields != ["*"]:
-        raise Refusal(codes.GRANT_NONE, "this interface is released whole or not at all")
+def reply_to(message: CallMessage | None, refused: Refusal, asked_ms: int) -> ReplyMessage:
+    """A refusal as the gateway gets it, and when the provider was asked, 0 if it was not."""
+    facts = {name: fact for name, fact in refused.facts.items() if isinstance(fact, str | int | float)}
     return ReplyMessage(
-        status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=now_ms(), fields=["*"],
-        content_type=answer.headers.get(b"content-type", b"application/octet-stream").decode("latin-1"),
+        status=refused.code.status, call=message.call if message else "", code=refused.code.name,
+        detail=refused.detail, facts=facts, asked_ms=asked_ms, answered_ms=now_ms() if asked_ms else 0,
     )  # fmt: skip
 
 

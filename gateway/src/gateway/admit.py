@@ -31,11 +31,15 @@ class Admission:
     def __init__(self) -> None:
         self._usage: dict[str, Usage] = {}
 
-    def admit(self, grant: Grant, now: float) -> Usage:
-        """Take a place, to be given back with `leave`; raises Refusal(429). `now` is monotonic seconds."""
-        usage = self._usage.get(grant.id)
+    def admit(self, grant: Grant, now: float, apart: str = "") -> Usage:
+        """Take a place, to be given back with `leave`; raises Refusal(429). `now` is monotonic seconds.
+
+        apart  counts by itself under this name: what is tried out in the sandbox uses nothing up
+        """
+        name = apart or grant.id
+        usage = self._usage.get(name)
         if usage is None:
-            usage = self._usage[grant.id] = self._new()
+            usage = self._usage[name] = self._new()
         if usage.in_flight >= grant.max_in_flight:
             raise Refusal(codes.TOO_MANY_AT_ONCE, f"{usage.in_flight} under way", retry_after=1)
         interval = 1.0 / grant.rate_per_s

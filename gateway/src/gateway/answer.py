@@ -1,6 +1,7 @@
 """Answers as the consumer gets them: the provider's, with our headers, or a problem document of ours."""
 
 import hashlib
+import re
 import time
 from functools import lru_cache
 
@@ -8,9 +9,13 @@ from gateway.policy.model import Allow
 from relay.call import Call
 from runtime.errors import Refusal
 from runtime.problems import MEDIA_TYPE, language_of, problem
+from wire import codes, headers
 from wire.calls import ReplyMessage
 from wire.catalog import Grant
 
+PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified")
+"""Header fields of a provider's answer that its consumer gets, beside Content-Type."""
+_VALUE = re.compile(r"[ -~]{1,255}")
 ALWAYS = b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
 
 
@@ -29,6 +34,8 @@ def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, byte
         lines.append(b"retry-after: %d" % int(str(refused.facts.get("retry_after", 1))))
     if "allow" in refused.facts:
         lines.append(b"allow: " + str(refused.facts["allow"]).encode())
+    if code is codes.RANGE_NOT_SATISFIABLE and isinstance(size := facts.get("size"), int):
+        lines.append(b"content-range: bytes */%d" % size)  # RFC 9110 section 15.5.17
     return code.status, body, ALWAYS + b"".join([line + b"\r\n" for line in lines])
 
 
@@ -51,6 +58,11 @@ def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, t
     ]
     if reply.content_type:
         lines.append(b"content-type: " + reply.content_type.encode("latin-1"))
+    if reply.lines:
+        passed = ((name, reply.lines.get(name, "")) for name in PASSED_ON)
+        lines += [f"{name}: {value}".encode() for name, value in passed if _VALUE.fullmatch(value)]
+    if reply.replayed:
+        lines.append(headers.REPLAYED + b": true")
     return ALWAYS + b"".join([line + b"\r\n" for line in lines])
 
 
@@ -68,7 +80,7 @@ def trace_line(call: Call) -> bytes:
 
 def timing(started: float, reply: ReplyMessage, hop_s: float) -> bytes:
     """Server-Timing in milliseconds: all of it, the exchange's part, the provider's part."""
-    provider_ms = max(0, reply.answered_ms - reply.asked_ms)
+    provider_ms = max(0, reply.answered_ms - reply.asked_ms) if reply.asked_ms else 0
     total_ms = (time.monotonic() - started) * 1000
     return b"gateway;dur=%.1f, exchange;dur=%.1f, provider;dur=%d" % (total_ms, hop_s * 1000, provider_ms)
 

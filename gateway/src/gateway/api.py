@@ -19,6 +19,7 @@ from runtime.http import AsyncClient, HTTPError
 from runtime.http import Response as Answer
 from runtime.problems import language_of
 from wire import codes, paths, scopes
+from wire.catalog import Mode, Operation
 from wire.tokens import AccessToken, Door
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -97,18 +98,25 @@ def explain_router(gateway: Gateway, door: Door) -> APIRouter:
         path: str = "",
         case: str = "",
         grant: str = "",
+        mode: Mode = "query",
+        consent: bool = False,
     ) -> dict[str, object]:
-        """Every condition with its result; those who take part see their own, the authority everything."""
+        """Every condition with its result; those who take part see their own, the authority everything.
+
+        mode  `verify` or `compare` as in /x/{interface}/{version}:verify    consent  as if a consent token came along
+        """
         if "/" not in interface:
             raise Refusal(codes.INVALID_REQUEST, "interface is id/version, as in gaj-vehicle-info/v1")
         system = system or caller.client
         known = gateway.catalog.known(system, interface)
         _check_may_see(caller, system, known)
-        operation = known.route.interface.operations[0] if known.route and not method else None
+        operation = known.route.interface.operations[0] if known.route and not method else Operation(
+            method=method or "GET", path="", target=""
+        )  # fmt: skip
         asked = Asked(
-            system=system, interface=interface, method=operation.method if operation else method or "GET",
-            path=path or (_example_path(operation.path) if operation else ""), client=caller_address(request),
-            at=time.time(), grant=grant, case=case,
+            system=system, interface=interface, method="POST" if mode != "query" and not method else operation.method,
+            path=path or _example_path(operation.path), client=caller_address(request), at=time.time(), grant=grant,
+            case=case, mode=mode, consent=consent,
         )  # fmt: skip
         steps = explain(known, asked)
         refused = next((step for _, step in steps if step is not None), None)
@@ -117,6 +125,7 @@ def explain_router(gateway: Gateway, door: Door) -> APIRouter:
             "decision": refused.code.name if refused else "allow",
             "system": system,
             "interface": interface,
+            "mode": mode,
             "steps": [_step(name, result, language) for name, result in steps],
         }
 
@@ -154,6 +163,7 @@ HOME_PAGE = """<!doctype html><html lang="zh"><meta charset="utf-8"><title>通�
 code{background:#eef2f6;padding:.1em .3em}li{margin:.3em 0}</style>
 <h1>通道 Tongdao</h1><p>统一共享通道 · the unified sharing channel for government data</p><ul>
 <li><code>/x/{interface}/{version}</code> 调用接口 · call a granted interface</li>
+<li><code>/sandbox/{interface}/{version}</code> 试用接口，以样例应答 · try an interface, answered from examples</li>
 <li><code>/oauth2/token</code> 获取令牌 · get an access token
 (<a href="/.well-known/oauth-authorization-server">metadata</a>)</li>
 <li><code>/api/catalog/…</code> 目录与授权 · directory and grants (<a href="/api/catalog/docs">documentation</a>)</li>

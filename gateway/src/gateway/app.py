@@ -10,8 +10,10 @@ from fastapi import FastAPI
 from gateway.admit import Admission
 from gateway.api import explain_router, home_router, passing_router
 from gateway.authenticate import Authenticator
+from gateway.consent import JWKS, Consents, Reader
 from gateway.forward import Forwarder
-from gateway.handle import PREFIX, Gateway, handle
+from gateway.handle import Gateway, handle
+from gateway.question import PREFIXES
 from gateway.record import Recorder
 from gateway.settings import Settings
 from gateway.snapshot import Catalog
@@ -43,16 +45,32 @@ def upstream(url: str, connections: int) -> Upstream:
     return Upstream(parts.hostname or "", parts.port or 80, connections=connections)
 
 
+def passed_on(settings: Settings, identity: http.AsyncClient) -> dict[str, tuple[http.AsyncClient, str]]:
+    """What lies behind this door and is not a call: public prefix -> client, prefix there."""
+    catalog, long_catalog = http.client(settings.catalog_url), http.client(settings.catalog_url, timeout_s=LONG_S)
+    audit, long_audit = http.client(settings.audit_url), http.client(settings.audit_url, timeout_s=LONG_S)
+    exchange = http.client(settings.exchange_url, timeout_s=LONG_S)
+    return {
+        "/oauth2": (identity, "/oauth2"),
+        "/.well-known": (identity, "/.well-known"),
+        "/api/catalog/directory": (long_catalog, "/directory"),
+        "/api/catalog": (catalog, ""),
+        "/api/exchange/credentials": (exchange, "/credentials"),
+        "/api/exchange/interfaces": (exchange, "/interfaces"),
+        "/api/audit/export": (long_audit, "/export"),
+        "/api/audit/evidence": (long_audit, "/evidence"),
+        "/api/audit": (audit, ""),
+    }
+
+
 def build(settings: Settings) -> tuple[FastAPI, type]:
     """The application and the protocol class that hands calls to `handle`."""
     key = ServiceKey.from_file(settings.service_secret_file, "gateway")
     identity = http.client(settings.identity_url)
-    catalog_client = http.client(settings.catalog_url)
-    catalog_imports = http.client(settings.catalog_url, timeout_s=LONG_S)
-    audit_client = http.client(settings.audit_url)
-    audit_exports = http.client(settings.audit_url, timeout_s=LONG_S)
-
-    verifier = Verifier(settings.public_url, settings.audience or settings.public_url, keys_of(identity))
+    to_catalog = http.client(settings.catalog_url, timeout_s=2)
+    audience = settings.audience or settings.public_url
+    verifier = Verifier(settings.public_url, audience, keys_of(identity))
+    consents = Consents(Reader(settings.public_url, audience, keys_of(to_catalog, JWKS)), to_catalog, key)
     catalog = Catalog()
     feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
@@ -61,8 +79,9 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     gateway = Gateway(
         authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
         forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
-        tally=Tally(settings.instance, http.client(settings.catalog_url, timeout_s=2), key),
-        subjects=Subjects(SubjectKey.from_file(settings.subject_key_file)), body_limit_bytes=settings.body_limit_bytes,
+        tally=Tally(settings.instance, to_catalog, key),
+        consents=consents, subjects=Subjects(SubjectKey.from_file(settings.subject_key_file)),
+        body_limit_bytes=settings.body_limit_bytes,
     )  # fmt: skip
 
     @asynccontextmanager
@@ -89,20 +108,8 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     app = make_app("Tongdao gateway", lifespan, ready)
     app.include_router(home_router())
     app.include_router(explain_router(gateway, Door(verifier)))
-    app.include_router(
-        passing_router(
-            {
-                "/oauth2": (identity, "/oauth2"),
-                "/.well-known": (identity, "/.well-known"),
-                "/api/catalog/directory": (catalog_imports, "/directory"),
-                "/api/catalog": (catalog_client, ""),
-                "/api/audit/export": (audit_exports, "/export"),
-                "/api/audit/evidence": (audit_exports, "/evidence"),
-                "/api/audit": (audit_client, ""),
-            }
-        )
-    )
-    return app, call_protocol(PREFIX, partial(handle, gateway), b"tongdao-fault: consumer\r\n")
+    app.include_router(passing_router(passed_on(settings, identity)))
+    return app, call_protocol(PREFIXES, partial(handle, gateway), b"tongdao-fault: consumer\r\n")
 
 
 def main() -> None:

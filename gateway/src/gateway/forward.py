@@ -1,5 +1,6 @@
 """The hop to the exchange: the question with its obligations, a deadline, and our signature under both."""
 
+import re
 import time
 from collections.abc import Callable
 
@@ -13,10 +14,16 @@ from runtime.errors import Refusal
 from runtime.service_auth import STREAMED, ServiceKey, digest_of
 from wire import codes, headers
 from wire.calls import CallMessage, ReplyMessage, reply_from_header, to_header
+from wire.catalog import Files
 
 log = structlog.get_logger()
 GRACE_S = 1.0
 """The exchange gets this much longer than the provider, to say what went wrong."""
+_RANGE = re.compile(rb"bytes=[0-9, -]{1,200}")
+
+
+class Unasked(Refusal):
+    """A refusal of which it is certain that no provider was asked."""
 
 
 class Forwarder:
@@ -78,15 +85,40 @@ class Forwarder:
             query=query.decode("ascii"),
             content_type=call.headers.get(b"content-type", b"").decode("latin-1"),
             idempotency_key=call.headers.get(b"idempotency-key", b"").decode("latin-1"),
-            obligations=allowed.rule.obligations,
+            mode=allowed.mode,
+            consumer=grant.department,
+            narrowed=allowed.narrowed is not None,
+            sandbox=allowed.sandbox,
+            range=range_of(call, allowed),
+            obligations=allowed.obligations,
             deadline_ms=int((time.time() + allowed.route.interface.timeout_s) * 1000),
         )
 
 
+def range_of(call: Call, allowed: Allow) -> str:
+    """The part of a file that is asked for; "" where none is, and for all that are no files (RFC 9110 section 14.2)."""
+    interface = allowed.route.interface
+    if interface.format != "binary" or not isinstance(interface.adapter, Files):
+        return ""
+    asked = call.headers.get(b"range", b"")
+    return asked.decode("ascii") if _RANGE.fullmatch(asked) else ""
+
+
+def refused_by_exchange(reply: ReplyMessage) -> Refusal:
+    """The exchange's refusal in our words. That it does not know us, or we its code, is no consumer's fault."""
+    kind = Refusal if reply.asked_ms else Unasked
+    code = codes.REGISTRY.get(reply.code)
+    if code is None or code is codes.NOT_ONE_OF_US:
+        log.error("exchange.refused_us", code=reply.code, detail=reply.detail)
+        return kind(codes.EXCHANGE_UNREACHABLE, reply.code)
+    return kind(code, reply.detail, **reply.facts)
+
+
 def refusal_of(fault: UpstreamFault) -> Refusal:
     """What a failed hop means for the consumer."""
+    kind = Refusal if fault.sent else Unasked
     if isinstance(fault, TimedOut):
-        return Refusal(codes.EXCHANGE_TIMEOUT, str(fault))
+        return kind(codes.EXCHANGE_TIMEOUT, str(fault))
     if isinstance(fault, Unreachable | Broken) and not fault.sent:
-        return Refusal(codes.EXCHANGE_UNREACHABLE, str(fault))
-    return Refusal(codes.EXCHANGE_UNREACHABLE, f"{fault}; the call may have taken effect")
+        return Unasked(codes.EXCHANGE_UNREACHABLE, str(fault))
+    return kind(codes.EXCHANGE_UNREACHABLE, f"{fault}; the call may have taken effect")

@@ -11,7 +11,10 @@ from sample_providers import catalogue
 from tongdao_cli import demo
 
 EXAMPLES = catalogue.load()
-REGISTERED = {message.path.split("/")[2]: message.body for message in demo.messages("http://127.0.0.1:1").interfaces}
+REGISTERED = {
+    message.path.split("/")[2]: message.body
+    for message in demo.messages("http://127.0.0.1:1", "file:///files").interfaces
+}
 UNKNOWN: dict[str, dict[str, str]] = {
     "gaj-household-info": {"id_card": "110101190001011009"},
     "gaj-vehicle-info": {"plate_no": "云Z99999"},

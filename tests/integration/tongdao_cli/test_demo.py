@@ -1,5 +1,6 @@
 """The demo city loaded into a real catalog on a real database."""
 
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ from wire import scopes
 
 ISSUER = "http://gateway.example"
 KEY = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
-CATALOG = demo.messages("http://127.0.0.1:4711")
+CATALOG = demo.messages("http://127.0.0.1:4711", "file:///files")
 PATIENCE_S = 60
 
 
@@ -41,8 +42,12 @@ def gateway(cluster: Any, tmp_path: Path) -> Iterator[Client]:
     """A catalog service that is reached as through the gateway; its log is away, which it has to bear."""
     secret = tmp_path / "secret"
     secret.write_bytes(b"s" * 32)
+    subject, consents = tmp_path / "subject.key", tmp_path / "consents.jwks.json"
+    subject.write_text("5" * 64)
+    consents.write_text(json.dumps({"keys": [KEY.as_dict(private=True)]}))
     settings = Settings(
-        port=free_port(), service_secret_file=secret, issuer=ISSUER, identity_url="", audit_url="",
+        port=free_port(), service_secret_file=secret, subject_key_file=subject, consent_keys_file=consents,
+        issuer=ISSUER, identity_url="", audit_url="",
         database_url=cluster.database(("catalog_service", "catalog")).url_of("catalog"),
     )  # fmt: skip
     keys = {"keys": [KEY.as_dict(private=False)]}
@@ -101,8 +106,8 @@ def test_the_whole_demo_is_taken(gateway: Client) -> None:
     assert {entry["id"] for entry in get(gateway, "/departments?limit=1000")["items"]} >= {
         message.path.split("/")[2] for message in CATALOG.departments
     }
-    assert len(get(gateway, "/resources?limit=1000")["items"]) == 22
-    assert len(get(gateway, "/interfaces?limit=1000")["items"]) == 22
+    assert len(get(gateway, "/resources?limit=1000")["items"]) == 24
+    assert len(get(gateway, "/interfaces?limit=1000")["items"]) == 24
     assert get(gateway, "/interfaces/gaj-vehicle-info/versions/v1")["base_url"] == "http://127.0.0.1:4711/gaj"
 
 
@@ -124,6 +129,6 @@ def test_a_second_load_neither_doubles_nor_brings_back(gateway: Client) -> None:
 @pytest.mark.requirement("DEM-06")
 def test_interfaces_follow_the_sample_departments_to_another_port(gateway: Client) -> None:
     demo.load(gateway, token(), CATALOG)
-    demo.load(gateway, token(), demo.messages("http://127.0.0.1:4712"))
+    demo.load(gateway, token(), demo.messages("http://127.0.0.1:4712", "file:///files"))
 
     assert get(gateway, "/interfaces/gaj-vehicle-info/versions/v1")["base_url"] == "http://127.0.0.1:4712/gaj"

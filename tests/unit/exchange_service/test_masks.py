@@ -1,10 +1,14 @@
 """Masks: what they show of real values, and that the rest cannot be told from what they show."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_service.contract.masks import HIDDEN, MASKS, NAMES
+from exchange_service.contract.masks import HIDDEN, MASKS, NAMES, MaskKey, mask_of
+from wire.catalog import MaskRule
+from wire.masks import rules_fit
 
 pytestmark = pytest.mark.requirement("EXC-03")
 han = st.text("一二三四五六七八九十张王李赵钱孙云江某石青", min_size=1, max_size=4)
@@ -44,6 +48,21 @@ han = st.text("一二三四五六七八九十张王李赵钱孙云江某石青",
         ("addr_district", "某镇市场路3号", "****"),
         ("addr_district", "石门村3组", "****"),
         ("addr_district", "No. 1, Some Road", "****"),
+        ("bank_last4", "6222990000000000017", "****0017"),
+        ("bank_last4", "6222 9900 0000 0000 017", "**** 017"),
+        ("bank_last4", "62220017", "****"),
+        ("plate", "云A12345", "云A****5"),
+        ("plate", "云AD12345", "云A****5"),
+        ("plate", "A12345", "****"),
+        ("uscc", "91990100MA00000017", "91****0017"),
+        ("uscc", "990100000000017", "99****0017"),
+        ("uscc", "MA0000001", "****"),
+        ("year", "1990-03-07", "1990****"),
+        ("year", "19900307", "1990****"),
+        ("year", "1990年3月7日", "1990****"),
+        ("year", "990101199003070218", "****"),
+        ("year", "1990", "****"),
+        ("year", "07.03.1990", "****"),
         *((mask, "", "") for mask in sorted(MASKS)),
     ],
 )
@@ -51,8 +70,8 @@ def test_examples(mask: str, value: str, expected: str) -> None:
     assert MASKS[mask](value) == expected
 
 
-def test_the_names_are_those_of_the_catalogue_and_two_that_are_no_functions() -> None:
-    assert {*MASKS, "drop", "plain"} == NAMES
+def test_the_names_are_those_of_the_catalogue_and_three_that_are_no_functions_of_their_own() -> None:
+    assert {*MASKS, "drop", "plain", "pseudonym"} == NAMES
 
 
 @pytest.mark.parametrize("mask", sorted(MASKS))
@@ -76,10 +95,90 @@ def test_the_hidden_part_and_its_length_make_no_difference(
     assert shown == MASKS[mask](first + other + last) == first + HIDDEN + last
 
 
+rules = st.builds(
+    MaskRule,
+    name=st.just("x-own"), head=st.integers(0, 20), tail=st.integers(0, 20), shortest=st.integers(1, 40),
+    until=st.sampled_from(["", "", "@", "@ -", "*", "]^", "\\"]),
+).filter(lambda rule: not rules_fit([rule]))  # fmt: skip
+
+
+@pytest.mark.requirement("PRJ-02")
+@given(rules, st.text() | st.text("ab@*]^\\- ", max_size=45))
+def test_a_providers_own_mask_never_raises_and_masked_again_stays_as_it_is(rule: MaskRule, value: str) -> None:
+    mask = mask_of(rule)
+    once = mask(value)
+    assert mask(once) == once
+    assert HIDDEN in once or not value
+    assert once == value or len(once) - len(HIDDEN) <= max(len(value) - 1, 0)
+
+
+@pytest.mark.requirement("PRJ-02")
+@pytest.mark.parametrize(
+    ("rule", "value", "expected"),
+    [
+        (MaskRule(name="x-a", head=2, tail=3, shortest=8), "AB123456", "AB****456"),
+        (MaskRule(name="x-a", head=2, tail=3, shortest=8), "AB12345", "****"),
+        (MaskRule(name="x-a", until="@"), "somebody@example.com", "somebody****"),
+        (MaskRule(name="x-a", until="@"), "nowhere", "****"),
+        (MaskRule(name="x-a", until="-/"), "2026/1-2", "2026****"),
+        (MaskRule(name="x-a", shortest=3), "abc", "****"),
+    ],
+    ids=["ends", "too short", "until", "no such character", "the first of several", "nothing shown"],
+)
+def test_a_providers_own_mask(rule: MaskRule, value: str, expected: str) -> None:
+    assert rules_fit([rule]) == []
+    assert mask_of(rule)(value) == expected
+
+
+@pytest.mark.requirement("PRJ-02")
+@pytest.mark.parametrize(
+    ("rule", "place"),
+    [
+        (MaskRule(name="own"), "masks/0/name"),
+        (MaskRule(name="x-"), "masks/0/name"),
+        (MaskRule(name="x-Ä"), "masks/0/name"),
+        (MaskRule(name="x-a", head=-1), "masks/0/head"),
+        (MaskRule(name="x-a", tail=-1), "masks/0/tail"),
+        (MaskRule(name="x-a", shortest=0), "masks/0/shortest"),
+        (MaskRule(name="x-a", head=3, tail=3, shortest=8), "masks/0/shortest"),
+        (MaskRule(name="x-a", until="-" * 21), "masks/0/until"),
+    ],
+    ids=["no x-", "no name", "letters", "head", "tail", "shortest", "shows too much", "until"],
+)
+def test_what_is_no_mask(rule: MaskRule, place: str) -> None:
+    assert [path for path, _ in rules_fit([rule])] == [place]
+    assert [path for path, _ in rules_fit([MaskRule(name="x-b"), MaskRule(name="x-b")])] == ["masks/1/name"]
+
+
+KEY = MaskKey(bytes(range(32)))
+
+
+@pytest.mark.requirement("PRJ-03")
+@given(st.text())
+def test_a_pseudonym_never_raises_and_stays_as_it_is(value: str) -> None:
+    once = KEY.mask("ylj")(value)
+    assert KEY.mask("ylj")(once) == once
+    assert re.fullmatch("t1:[0-9a-f]{32}", once) or not value
+
+
+@pytest.mark.requirement("PRJ-03")
+def test_a_pseudonym_is_one_department_s_own_and_the_same_at_every_call() -> None:
+    number = "99010119851112138X"
+    ours = KEY.mask("ylj")(number)
+    assert ours == KEY.mask("ylj")(number) == KEY.mask("ylj")("990101 19851112 138x")
+    assert ours != KEY.mask("mzj")(number)
+    assert ours != MaskKey(b"another key of thirty-two bytes!").mask("ylj")(number)
+    assert ours != KEY.mask("ylj")(number[:-1] + "1")
+    with pytest.raises(ValueError, match="32 bytes"):
+        MaskKey(b"short")
+
+
 @pytest.mark.parametrize("mask", sorted(set(MASKS) - {"addr_district", "name_first"}))
 @given(value=st.text(min_size=1))
 def test_at_most_seven_characters_and_never_more_than_two_thirds_are_shown(mask: str, value: str) -> None:
     shown = len(MASKS[mask](value)) - len(HIDDEN)
+    if MASKS[mask](value) == value:
+        return  # it was masked before
     assert shown <= 7
     assert 3 * shown <= 2 * len(value)
 

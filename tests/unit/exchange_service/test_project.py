@@ -7,16 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange_service.contract.masks import MASKS, MaskKey, mask_of
 from exchange_service.contract.model import BadContract, Contract, Projection
 from exchange_service.contract.project import project
 from exchange_service.contract.text import BadJson, read
 from harness.json_texts import grants, masked, names, texts
 from harness.plain_projector import project_plainly
 from wire.calls import Obligations
-from wire.catalog import Field, Interface
+from wire.catalog import Field, Interface, MaskRule
 
 only_granted = pytest.mark.requirement("EXC-01")
 byte_exact = pytest.mark.requirement("EXC-02")
+
+
+KEY = MaskKey(bytes(32))
+OWN = MaskRule(name="x-own", head=1, tail=1, shortest=3)
+FUNCTIONS = {**MASKS, "x-own": mask_of(OWN), "pseudonym": KEY.mask("ylj")}
 
 
 def contract(masks: dict[str, str] | None = None) -> Contract:
@@ -24,8 +30,9 @@ def contract(masks: dict[str, str] | None = None) -> Contract:
     return Contract(
         Interface(
             id="gaj-household-info", version="v1", provider="gaj", name="", base_url="http://provider.example",
-            networks=[], operations=[], fields=fields,
-        )
+            networks=[], operations=[], fields=fields, masks=[OWN],
+        ),
+        KEY,
     )  # fmt: skip
 
 
@@ -45,12 +52,12 @@ def projected(
 def test_the_same_as_a_plain_walk(body: bytes, fields: list[str], masks: dict[str, str]) -> None:
     """Odd white space, escapes, big numbers, nested arrays, duplicates (both refuse), any grant, any mask."""
     try:
-        expected = project_plainly(body, fields, masks)
+        expected = project_plainly(body, fields, masks, FUNCTIONS)
     except BadJson:
         with pytest.raises(BadJson):
             projected(body, fields, masks)
     else:
-        got = project(body, Projection(contract(), Obligations(fields, masks)))
+        got = project(body, Projection(contract(), Obligations(fields, masks), "ylj"))
         assert (got.body, got.fields, got.masked) == expected
 
 
@@ -230,3 +237,30 @@ def test_whole_says_that_nothing_has_to_be_looked_at() -> None:
     assert not Projection(contract({"n": "phone"}), Obligations(["*"])).whole
     assert Projection(contract({"n": "phone"}), Obligations(["*"], {"n": "plain"})).whole
     assert not Projection(contract(), Obligations(["a"])).whole
+
+
+@pytest.mark.requirement("PRJ-02")
+def test_a_mask_of_the_provider_s_own_and_one_that_it_did_not_register() -> None:
+    assert projected('{"n":"abcdef"}', ["n"], {"n": "x-own"})[0] == '{"n":"a****f"}'
+    with pytest.raises(BadContract, match="mask"):
+        contract({"n": "x-other"})
+    with pytest.raises(BadContract, match="two thirds"):
+        Contract(
+            Interface(
+                id="a", version="v1", provider="gaj", name="", base_url="http://provider.example", networks=[],
+                operations=[], fields=[], masks=[MaskRule(name="x-a", head=9)],
+            )
+        )  # fmt: skip
+
+
+@pytest.mark.requirement("PRJ-03")
+def test_without_a_key_there_are_no_pseudonyms() -> None:
+    interface = Interface(
+        id="a", version="v1", provider="gaj", name="", base_url="http://provider.example", networks=[],
+        operations=[], fields=[Field(name="n", mask="pseudonym")],
+    )  # fmt: skip
+    with pytest.raises(BadContract, match="mask"):
+        Contract(interface)
+    for consumer in ("ylj", "mzj"):
+        projection = Projection(Contract(interface, KEY), Obligations(["n"]), consumer)
+        assert project(b'{"n":"a"}', projection).body.decode() == f'{{"n":"{KEY.mask(consumer)("a")}"}}'

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.policy.model import Allow, GrantRule, Route
-from gateway.subject import MOST_READERS, Subjects
-from wire.catalog import Grant, Interface, Operation
+from gateway.subject import JSON, MOST_READERS, Subjects
+from wire.catalog import Grant, Interface, Operation, Rest, Soap
 from wire.subjects import SubjectKey
 
 KEY = SubjectKey(b"the key of the pseudonyms of a test")
@@ -35,9 +35,10 @@ SUBJECTS = Subjects(KEY)
 
 def of(operation: Operation, query: bytes = b"", body: bytes | None = b"", **changed: Any) -> str:
     """The pseudonym in a question; `value` is that of the path's variable."""
-    value = changed.pop("value", "")
+    value, mode, media_type = changed.pop("value", ""), changed.pop("mode", "query"), changed.pop("media_type", JSON)
     route = Route(msgspec.structs.replace(INTERFACE, **changed))
-    return SUBJECTS.of(Allow(GRANT, route, operation, {"id_card": value} if value else {}), query, body)
+    allowed = Allow(GRANT, route, operation, {"id_card": value} if value else {}, mode)
+    return SUBJECTS.of(allowed, query, body, media_type)
 
 
 @pytest.mark.requirement("SUB-02")
@@ -85,7 +86,10 @@ def test_a_body_that_names_nobody_is_no_failure(body: bytes | None) -> None:
 @given(st.binary(), st.binary(), st.text())
 def test_no_question_whatever_breaks_it(query: bytes, body: bytes, value: str) -> None:
     for operation in (BY_PATH, BY_QUERY, BY_BODY):
-        assert re.fullmatch(r"|p1:[0-9a-f]{32}", of(operation, query, body, value=value or "-"))
+        for media_type in (JSON, b"text/xml", b"application/x-www-form-urlencoded", b""):
+            for mode in ("query", "verify"):
+                found = of(operation, query, body, value=value or "-", media_type=media_type, mode=mode)
+                assert re.fullmatch(r"|p1:[0-9a-f]{32}", found)
 
 
 @pytest.mark.requirement("SUB-02")
@@ -104,3 +108,56 @@ def test_names_of_members_are_any_text_and_readers_are_not_kept_for_ever() -> No
         PERSON
     )
     assert len(SUBJECTS._readers) == 1
+
+
+@pytest.mark.requirement("GAT-01")
+def test_beside_claims_the_question_names_the_person() -> None:
+    claimed = b'{"claims": {"id_card": "1"}, "question": {"id_card": "99010019900307013X"}, "id_card": "2"}'
+    for mode in ("verify", "compare"):
+        assert of(BY_BODY, body=claimed, mode=mode) == PERSON
+        assert of(BY_QUERY, b"id_card=99010019900307013X", claimed, mode=mode) == PERSON
+        for other in (b"{}", b'{"question": null}', b'{"question": "99010019900307013X"}', b'{"id_card": "1"}'):
+            assert of(BY_BODY, body=other, mode=mode) == ""
+        xml, form = f"<q><id_card>{NUMBER}</id_card></q>", f"a=1&id_card={NUMBER}"
+        for adapter, text in ((Rest(request_format="xml"), xml), (Rest(request_format="form"), form)):
+            body = msgspec.json.encode({"claims": {}, "question": text})
+            assert of(BY_BODY, body=body, mode=mode, adapter=adapter) == PERSON
+            assert of(BY_BODY, body=b'{"question": {"id_card": "1"}}', mode=mode, adapter=adapter) == ""
+
+
+SOAP = Soap(wsdl="<definitions/>")
+NOBODY: dict[str, bytes] = {
+    "nothing": b"", "none": b"<q/>", "the root": b"<id_card>1</id_card>",
+    "two": b"<q><id_card>1</id_card><id_card>1</id_card></q>", "deeper": b"<q><a><id_card>1</id_card></a></q>",
+    "not closed": b"<q><id_card>1</q>", "two roots": b"<q><id_card>1</id_card></q><q/>",
+    "entity": b'<!DOCTYPE q [<!ENTITY e "1">]><q><id_card>&e;</id_card></q>',
+    "no entity": b"<q><id_card>&e;</id_card></q>",
+    "not UTF-8": b"<q><id_card>\xff</id_card></q>", "no namespace": b"<a:q><id_card>1</id_card></a:q>",
+}  # fmt: skip
+NOBODY_IN_SOAP: dict[str, bytes] = {
+    "no envelope": b"<q><id_card>1</id_card></q>",
+    "header": b"<Envelope><Header><q><id_card>1</id_card></q></Header></Envelope>",
+    "no operation": b"<Envelope><Body><id_card>1</id_card></Body></Envelope>",
+    "another body": b'<Envelope xmlns="e"><Body xmlns="x"><q><id_card>1</id_card></q></Body></Envelope>',
+}  # fmt: skip
+
+
+@pytest.mark.requirement("GAT-06")
+@pytest.mark.parametrize("body", NOBODY.values(), ids=NOBODY.keys())
+def test_xml_that_names_nobody_or_two_names_nobody(body: bytes) -> None:
+    assert of(BY_BODY, body=body, media_type=b"text/xml") == ""
+
+
+@pytest.mark.requirement("GAT-06")
+@pytest.mark.parametrize("body", NOBODY_IN_SOAP.values(), ids=NOBODY_IN_SOAP.keys())
+def test_an_envelope_that_names_nobody_names_nobody(body: bytes) -> None:
+    assert of(BY_BODY, body=body, media_type=b"text/xml", adapter=SOAP) == ""
+
+
+@pytest.mark.requirement("GAT-06")
+def test_an_envelope_names_who_stands_in_its_body_and_a_root_may_be_called_so() -> None:
+    inside = f"<q><id_card> {NUMBER[:9]}<!-- -->{NUMBER[9:]}</id_card></q>"
+    soap = f'<s:Envelope xmlns:s="e"><Body>{inside}</Body><s:Body>{inside}</s:Body></s:Envelope>'
+    assert of(BY_BODY, body=soap.encode(), media_type=b"text/xml", adapter=SOAP) == PERSON
+    plain = f"<Envelope><id_card>{NUMBER}</id_card></Envelope>"
+    assert of(BY_BODY, body=plain.encode(), media_type=b"text/xml", adapter=Rest(request_format="xml")) == PERSON

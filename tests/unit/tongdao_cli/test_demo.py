@@ -19,9 +19,17 @@ from wire import catalog as wire
 from wire.paths import Template
 
 URL = "http://127.0.0.1:4711"
-CATALOG = demo.messages(URL)
-INTERFACES = {message.path.split("/")[2]: message.body for message in CATALOG.interfaces}
-GRANTS = {(message.body["system"], message.body["interface"]): message.body for message in CATALOG.grants}
+CATALOG = demo.messages(URL, "file:///files")
+REGISTERED = {message.path.split("/")[2]: message.body for message in CATALOG.interfaces}
+OTHER_KINDS = {"rsj-insured": wire.Soap, "zrzyj-boundaries": wire.Files}
+"""Of kinds.yaml, which holds its messages word for word."""
+INTERFACES = {name: body for name, body in REGISTERED.items() if name not in OTHER_KINDS}
+GRANTS = {
+    (message.body["system"], message.body["interface"]): message.body
+    for message in CATALOG.grants
+    if "basis" in message.body and "rate_per_s" in message.body
+}
+"""Of the catalogue."""
 
 
 def source() -> Any:
@@ -33,19 +41,20 @@ def source() -> Any:
 @pytest.mark.requirement("DEM-01")
 def test_the_whole_catalogue_and_one_more_are_registered() -> None:
     assert len(CATALOG.departments) == 16
-    assert len(CATALOG.interfaces) == len(CATALOG.resources) == 21 + 1
+    assert len(CATALOG.interfaces) == len(CATALOG.resources) == 21 + 1 + len(OTHER_KINDS)
     assert {entry["interface_id"] for entry in source()["resources"]} | {"mzj-admin-divisions"} == INTERFACES.keys()
 
 
 def test_everything_rests_on_something_that_is_sent_before() -> None:
     departments = {message.path.split("/")[2] for message in CATALOG.departments}
     resources = {message.path.removeprefix("/resources/"): message.body["provider"] for message in CATALOG.resources}
+    granted = {(message.body["system"], message.body["interface"]) for message in CATALOG.grants}
 
     assert set(CATALOG.clients.values()) <= departments
     assert set(resources.values()) <= departments
-    assert all(resources[body["resource"]] == body["provider"] for body in INTERFACES.values())
-    assert {system for system, _ in GRANTS} <= CATALOG.clients.keys()
-    assert {interface for _, interface in GRANTS} <= {f"{interface}/v1" for interface in INTERFACES}
+    assert all(resources[body["resource"]] == body["provider"] for body in REGISTERED.values())
+    assert {system for system, _ in granted} <= CATALOG.clients.keys()
+    assert {interface for _, interface in granted} <= {f"{interface}/v1" for interface in REGISTERED}
 
 
 def test_every_system_that_a_scenario_names_is_registered() -> None:
@@ -67,6 +76,16 @@ def test_an_interface_is_what_gateways_will_read(interface: str) -> None:
     assert set(Template(operation.path).variables) == set(Template(operation.target).variables)
     assert (read.parameters is None) is (operation.method == "POST")
     assert (read.request is None) is (operation.method == "GET")
+
+
+@pytest.mark.requirement("DEM-09")
+@pytest.mark.parametrize("interface", OTHER_KINDS)
+def test_the_demo_has_providers_of_other_kinds(interface: str) -> None:
+    read = msgspec.convert({**REGISTERED[interface], "id": interface, "version": "v1"}, wire.Interface, strict=True)
+
+    assert isinstance(read.adapter, OTHER_KINDS[interface])
+    assert read.base_url in (f"{URL}/rsj/soap", "file:///files/boundaries")
+    assert not isinstance(read.adapter, wire.Soap) or "QueryInsured" in read.adapter.wsdl
 
 
 @pytest.mark.requirement("SUB-03")

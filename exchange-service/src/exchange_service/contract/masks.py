@@ -5,17 +5,21 @@ of values too short to hide in. No mask raises, whatever the string. A masked va
 Source: GB/T 35273-2020 section 7.2 (display restricted), 个人信息保护法 第五十一条.
 """
 
+import hmac
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from wire.catalog import MaskRule
+from wire.masks import DROP, NAMES, PLAIN, PSEUDONYM
+from wire.subjects import LONGEST, SHORTEST_KEY_BYTES, normal
+
+__all__ = ["DROP", "HIDDEN", "MASKS", "NAMES", "NOT_TEXT", "PLAIN", "PSEUDONYM", "Mask", "MaskKey", "mask_of"]
+
 Mask = Callable[[str], str]
 
-DROP: Final = "drop"
-"""Not a function: the member is taken out."""
-PLAIN: Final = "plain"
-"""No mask; in a grant it lifts the interface's."""
 HIDDEN: Final = "****"
 NOT_TEXT: Final = "***"
 """What stands for a masked number, truth value or object."""
@@ -23,8 +27,11 @@ NOT_TEXT: Final = "***"
 
 def ends(head: int, tail: int, shortest: int) -> Mask:
     """Show `head` first and `tail` last characters of values of at least `shortest` characters."""
+    whole = head + len(HIDDEN) + tail
 
     def mask(value: str) -> str:
+        if len(value) == whole and value.startswith(HIDDEN, head):
+            return value
         if len(value) < shortest:
             return HIDDEN if value else ""
         return value[:head] + HIDDEN + value[len(value) - tail :]
@@ -63,6 +70,72 @@ def district(value: str) -> str:
     return found[0] + HIDDEN if found and value else ""
 
 
+_year_of_a_date = re.compile(r"(?:1[89]|2[01])[0-9]{2}(?=[-/.年][0-9]|[0-9]{4}(?![0-9])|\*{4}$)").match
+
+
+def year(value: str) -> str:
+    """Show the year of a date that begins with it."""
+    found = _year_of_a_date(value)
+    return (found[0] if found else "") + HIDDEN if value else ""
+
+
+def until(marks: str, shortest: int) -> Mask:
+    """Show the part before the first of these characters; nothing where there is none of them."""
+    first = re.compile(f"[{re.escape(marks)}]").search
+
+    def mask(value: str) -> str:
+        found = first(value)
+        if found is None and value.endswith(HIDDEN):
+            return value
+        if found is None or len(value) < shortest:
+            return HIDDEN if value else ""
+        return value[: found.start()] + HIDDEN
+
+    return mask
+
+
+def mask_of(rule: MaskRule) -> Mask:
+    """The mask that a provider registered as data. Raises ValueError unless `wire.masks.rules_fit`."""
+    if rule.until:
+        return until(rule.until, rule.shortest)
+    return ends(rule.head, rule.tail, rule.shortest)
+
+
+class MaskKey:
+    """The key of all pseudonyms that leave this installation; a file of its own, which only exchanges read.
+
+    A pseudonym is `t1:` and 32 hex digits of HMAC-SHA-256 over the department that asks and the value in one spelling
+    (width, case, spaces and hyphens make no difference). The same value is the same word at every call of that
+    department and another one for every other: what two departments got cannot be joined. Without the key nobody can
+    try numbers out. Source: RFC 2104; 个人信息保护法 51, 73 (去标识化).
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < SHORTEST_KEY_BYTES:
+            raise ValueError(f"the key of the masks must have at least {SHORTEST_KEY_BYTES} bytes")
+        self._secret = secret
+
+    @classmethod
+    def from_file(cls, path: Path) -> "MaskKey":
+        return cls(path.read_bytes().strip())
+
+    def mask(self, consumer: str) -> Mask:
+        """The mask `pseudonym` for one department."""
+        domain = b"tongdao/mask/1\n" + consumer.encode(errors="surrogatepass") + b"\n"
+
+        def mask(value: str) -> str:
+            if not value or _is_pseudonym(value):
+                return value
+            spelled = (normal(value) if len(value) <= LONGEST else "") or value
+            return (
+                "t1:" + hmac.digest(self._secret, domain + spelled.encode(errors="surrogatepass"), "sha256")[:16].hex()
+            )
+
+        return mask
+
+
+_is_pseudonym = re.compile(r"t1:[0-9a-f]{32}").fullmatch
+
 MASKS: Final[Mapping[str, Mask]] = MappingProxyType(
     {
         "name_first": ends(1, 0, shortest=1),  # 张三丰测试 → 张****
@@ -70,9 +143,10 @@ MASKS: Final[Mapping[str, Mask]] = MappingProxyType(
         "phone": ends(3, 4, shortest=11),  # 13800138000 → 138****8000
         "addr_district": district,  # 云江市某区某路1号 → 云江市某区****
         "mid4": middle,  # A990000001 → A99****001
+        "bank_last4": ends(0, 4, shortest=12),  # 6222990000000000017 → ****0017
+        "plate": ends(2, 1, shortest=7),  # 云A12345 → 云A****5
+        "uscc": ends(2, 4, shortest=15),  # 91990100MA00000017 → 91****0017
+        "year": year,  # 1990-03-07 → 1990****
     }
 )
-"""Masks by name. `drop` and `plain` are masks too, but not functions."""
-
-NAMES: Final = frozenset({*MASKS, DROP, PLAIN})
-"""Every name that an interface or a grant may use."""
+"""Masks by name that need neither key nor registration. `drop` and `plain` are masks too, but not functions."""

@@ -6,21 +6,24 @@ are facts: nothing in them changes. Schemas are the providers' word and therefor
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NoReturn, Protocol, TypedDict
+from typing import Any, Final, Literal, NoReturn, Protocol, TypedDict
 
 import jsonschema_rs
 import msgspec
 
 from exchange_service.contract import masks
-from exchange_service.contract.masks import Mask
+from exchange_service.contract.masks import Mask, MaskKey
+from exchange_service.contract.shape import Shape, shape_of
 from exchange_service.contract.text import DEEPEST
 from wire.calls import Obligations
-from wire.catalog import Interface
+from wire.catalog import Files, Interface, Rest, Soap
+from wire.masks import rules_fit
 
 EVERYTHING: Final = "*"
 MOST_BACKTRACKS: Final = 10_000
 """Steps back that one pattern may take on one string; beyond, the string does not match."""
 
+RequestFormat = Literal["json", "xml", "form", "soap", "binary"]
 Masked = tuple[str, str, Mask]
 """Member, dotted name, mask."""
 Dropped = tuple[str, str]
@@ -45,22 +48,53 @@ class Checked:
 
     validator: Validator
     names: frozenset[str]
+    shape: Shape
 
 
 class Contract:
-    """One interface version: schemas (None where nothing is checked), masks by dotted field name, format."""
+    """One interface version: schemas (None where nothing is checked), masks by dotted field name, formats.
 
-    __slots__ = ("format", "key", "masks", "parameters", "request", "response")
+    fields    names of all registered fields        request_format  json, xml, form, soap, or binary: not looked at
+    """
 
-    def __init__(self, interface: Interface) -> None:
-        """Raises BadContract."""
+    __slots__ = (
+        "_functions", "_mask_key", "fields", "format", "key", "masks", "parameters", "request", "request_format",
+        "response",
+    )  # fmt: skip
+
+    def __init__(self, interface: Interface, mask_key: MaskKey | None = None) -> None:
+        """Raises BadContract. `mask_key` is the exchange's; without one no field can be masked as a pseudonym."""
         self.key = interface.key
         self.format = interface.format
+        self.request_format = request_format(interface)
+        self.fields = [item.name for item in interface.fields]
         self.parameters = compiled("parameters", interface.parameters)
         self.request = compiled("request", interface.request)
         self.response = compiled("response", interface.response)
         self.masks: Mapping[str, str] = {item.name: item.mask for item in interface.fields if item.mask}
-        plan(["*"], self.masks)  # unknown masks and broken names are found here, not at the first call
+        for path, mistake in rules_fit(interface.masks):
+            raise BadContract(f"{path}: {mistake}")
+        self._mask_key = mask_key
+        self._functions = {**masks.MASKS, **{rule.name: masks.mask_of(rule) for rule in interface.masks}}
+        plan([EVERYTHING, *self.fields], self.masks, self.functions(""))  # what is broken is found here, not at a call
+
+    def functions(self, consumer: str) -> Mapping[str, Mask]:
+        """Masks by name, as they are for one department."""
+        if self._mask_key is None:
+            return self._functions
+        return {**self._functions, masks.PSEUDONYM: self._mask_key.mask(consumer)}
+
+
+def request_format(interface: Interface) -> RequestFormat:
+    """What a body of the question is."""
+    match interface.adapter:
+        case Rest(request_format=given):
+            return "binary" if interface.format == "binary" and given == "json" else given
+        case Soap():
+            return "soap"
+        case Files():
+            return "binary"
+    return "json"
 
 
 def compiled(part: str, schema: dict[str, object] | None) -> Checked | None:
@@ -75,7 +109,7 @@ def compiled(part: str, schema: dict[str, object] | None) -> Checked | None:
         )
     except (ValueError, TypeError, OverflowError) as error:  # ValidationError and ReferencingError are ValueErrors
         raise BadContract(f"the {part} schema: {str(error).partition(chr(10))[0]}") from None
-    return Checked(validator, frozenset(spelled_out(schema)))
+    return Checked(validator, frozenset(spelled_out(schema)), shape_of(schema))
 
 
 def deny(address: str) -> NoReturn:
@@ -134,9 +168,13 @@ class Projection:
 
     __slots__ = ("fields", "masked", "root", "whole")
 
-    def __init__(self, contract: Contract, obligations: Obligations) -> None:
-        """Raises BadContract for an unknown mask or a broken name: nothing leaves then."""
-        branch = plan(obligations.fields, {**contract.masks, **obligations.masks})
+    def __init__(self, contract: Contract, obligations: Obligations, consumer: str = "") -> None:
+        """Raises BadContract for an unknown mask or a broken name: nothing leaves then.
+
+        consumer  the department that asks (CallMessage.consumer): pseudonyms are its own
+        """
+        masks_by_name = {**contract.masks, **obligations.masks}
+        branch = plan(obligations.fields, masks_by_name, contract.functions(consumer))
         self.root = open_node(branch, "") if branch.granted else closed_node(branch, "")
         self.whole = branch.granted and not branch.masks_below
         fields, masked = names(self.root)
@@ -162,6 +200,7 @@ class Branch:
 
     granted: bool = False
     mask: str = ""
+    covers: Mask | None = None
     grants_below: bool = False
     masks_below: bool = False
     below: dict[str, "Branch"] = field(default_factory=dict)
@@ -182,7 +221,7 @@ def is_name(part: str) -> bool:
     return part not in {"", EVERYTHING} and not any("\ud800" <= character <= "\udfff" for character in part)
 
 
-def plan(fields: Sequence[str], masks_by_name: Mapping[str, str]) -> Branch:
+def plan(fields: Sequence[str], masks_by_name: Mapping[str, str], functions: Mapping[str, Mask]) -> Branch:
     """Grants and masks as one tree. Raises BadContract."""
     root = Branch(granted=EVERYTHING in fields)
     for dotted in fields:
@@ -192,11 +231,12 @@ def plan(fields: Sequence[str], masks_by_name: Mapping[str, str]) -> Branch:
             for branch in above:
                 branch.grants_below = True
     for dotted, mask in masks_by_name.items():
-        if mask not in masks.NAMES:
+        if mask not in functions and mask not in (masks.PLAIN, masks.DROP):
             raise BadContract(f"field {dotted!a}: there is no mask {mask!a}")
         if mask != masks.PLAIN:
             *above, last = root.down(dotted)
             last.mask = mask
+            last.covers = functions.get(mask)
             for branch in above:
                 branch.masks_below = True
     return root
@@ -230,9 +270,7 @@ def closed_node(branch: Branch, path: str) -> Closed:
 
 def masks_at(members: Mapping[str, Branch], path: str) -> tuple[list[tuple[str, str, Mask]], list[tuple[str, str]]]:
     """(member, dotted name, mask) of those that are masked, (member, dotted name) of those that are taken out."""
-    masked = [
-        (name, path + name, masks.MASKS[below.mask]) for name, below in members.items() if below.mask in masks.MASKS
-    ]
+    masked = [(name, path + name, below.covers) for name, below in members.items() if below.covers is not None]
     dropped = [(name, path + name) for name, below in members.items() if below.mask == masks.DROP]
     return masked, dropped
 

@@ -29,7 +29,11 @@ _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
 
-class BadJson(ValueError):
+class BadText(ValueError):
+    """A body is not what we read, whatever its format. The message holds nothing of the body."""
+
+
+class BadJson(BadText):
     """The text is not JSON as we read it. The message holds nothing of the text."""
 
 

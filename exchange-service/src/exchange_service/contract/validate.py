@@ -11,13 +11,20 @@ from urllib.parse import unquote_to_bytes
 import jsonschema_rs
 
 from exchange_service.contract.model import Checked, Contract
-from exchange_service.contract.text import BadJson, Text, read
+from exchange_service.contract.text import MOST_MEMBERS, BadJson, Text, read
+from exchange_service.contract.xml import json_form, read_xml
 
-__all__ = ["BadJson", "NotMatching", "check_parameters", "check_request", "check_response", "parse_query"]
+__all__ = [
+    "BadJson", "NotMatching", "check_parameters", "check_request", "check_response", "check_tree", "parse_form",
+    "parse_query",
+]  # fmt: skip
 
 _PART: Final = r"(?:[A-Za-z0-9_.~!$'()*,:@/?-]|%[0-9A-Fa-f]{2})"
 _PAIR: Final = re.compile(rf"({_PART}+)=((?:{_PART}|=)*)")
+SPACE_AND_BOM: Final = b" \t\r\n\xef\xbb\xbf"
+_FORM_PAIR: Final = re.compile(rf"((?:{_PART}|\+)+)=((?:{_PART}|[+=])*)")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_CONTROL_IN_FORM: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
 class NotMatching(ValueError):
@@ -41,17 +48,53 @@ def check_parameters(contract: Contract, values: Mapping[str, str], query: str) 
 
 
 def check_request(contract: Contract, body: bytes) -> None:
-    """The consumer's body. Raises NotMatching, BadJson.
+    """The consumer's body, in the interface's request format. Raises NotMatching, BadText.
 
-    Without a schema a JSON interface still takes no JSON that can be read in two ways.
+    Without a schema there is still nothing let through that can be read in two ways. A form is held against the schema
+    as an object of strings, XML in its JSON form (`contract.xml`). Of SOAP only the JSON form is held against it here:
+    an envelope is read strictly, and the rest is for the adapter, which knows the WSDL.
     """
-    if contract.request is None:
-        if body and contract.format == "json":
-            read(body)
+    if contract.request_format == "binary":
         return
     if not body:
-        raise NotMatching("", "a JSON body is needed")
-    check(contract.request, read(body).tree)
+        if contract.request is not None:
+            raise NotMatching("", f"a body is needed: {contract.request_format}")
+        return
+    tree, is_checked = read_request(contract, body)
+    if is_checked and contract.request is not None:
+        check(contract.request, tree)
+
+
+def read_request(contract: Contract, body: bytes) -> tuple[object, bool]:
+    """What the body says in its JSON form, and whether the schema is about that. Raises NotMatching, BadText."""
+    match contract.request_format:
+        case "form":
+            return parse_form(body), True
+        case "xml":
+            return json_form(read_xml(body).root, contract.request.shape if contract.request else None), True
+        case "soap" if body.lstrip(SPACE_AND_BOM).startswith(b"<"):  # which begins no JSON
+            read_xml(body)
+            return None, False
+    return read(body).tree, True
+
+
+def parse_form(body: bytes) -> dict[str, str]:
+    """Names and values of a form. Raises NotMatching for all that two parsers could read differently.
+
+    Source: WHATWG URL Standard, application/x-www-form-urlencoded.
+    """
+    if body.count(b"&") >= MOST_MEMBERS:
+        raise NotMatching("", f"more than {MOST_MEMBERS} members")
+    fields: dict[str, str] = {}
+    for pair in body.decode("latin-1").split("&"):
+        found = _FORM_PAIR.fullmatch(pair)
+        if found is None:
+            raise NotMatching("", "the form is not name=value pairs, percent-encoded")
+        name, value = (decoded(part.replace("+", " "), _CONTROL_IN_FORM, "form") for part in found.groups())
+        if name in fields:
+            raise NotMatching("/*", "given twice")
+        fields[name] = value
+    return fields
 
 
 def check_response(contract: Contract, content: bytes | Text) -> None:
@@ -59,6 +102,11 @@ def check_response(contract: Contract, content: bytes | Text) -> None:
     if contract.response is not None:
         text = content if isinstance(content, Text) else read(content)
         check(contract.response, text.tree)
+
+
+def check_tree(schema: Checked, tree: object) -> None:
+    """What was read from another format, in its JSON form. Raises NotMatching."""
+    check(schema, tree)
 
 
 def parse_query(query: str) -> Iterable[tuple[str, str]]:
@@ -74,14 +122,14 @@ def parse_query(query: str) -> Iterable[tuple[str, str]]:
         yield decoded(found[1]), decoded(found[2])
 
 
-def decoded(part: str) -> str:
+def decoded(part: str, forbidden: re.Pattern[str] = _CONTROL, whole: str = "query") -> str:
     """Percent-decoded text. Raises NotMatching for what is not UTF-8, and for control characters."""
     try:
         text = unquote_to_bytes(part).decode()
     except UnicodeDecodeError:
-        raise NotMatching("", "the query is not UTF-8") from None
-    if _CONTROL.search(text):
-        raise NotMatching("", "the query has control characters")
+        raise NotMatching("", f"the {whole} is not UTF-8") from None
+    if forbidden.search(text):
+        raise NotMatching("", f"the {whole} has control characters")
     return text
 
 

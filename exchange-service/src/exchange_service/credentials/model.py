@@ -1,20 +1,33 @@
 """What the exchange shows a provider so that it is let in. Facts only; never written to a log.
 
 A credential belongs to a department and has a name; interfaces name it. Which kinds an adapter can use is its own
-matter: HTTP all, databases and SFTP `Basic`, S3 `Basic` (access key and secret), SFTP also `PrivateKey`.
+matter: HTTP all but `PrivateKey`, databases and SFTP `Basic`, S3 `Basic` (access key and secret), SFTP also
+`PrivateKey`. An interface that names none has none.
 """
+
+from typing import Any, Literal
 
 import msgspec
 
 
-class Basic(msgspec.Struct, frozen=True, kw_only=True, tag="basic", tag_field="kind"):
+class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
+    """What shows nothing of itself: neither in a traceback nor in a log line."""
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return []
+
+
+class Basic(_Secret, frozen=True, kw_only=True, tag="basic"):
     """User and password (RFC 7617)."""
 
     user: str
     password: str
 
 
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="api-key", tag_field="kind"):
+class ApiKey(_Secret, frozen=True, kw_only=True, tag="api-key"):
     """A secret word in a header or, where the provider knows no better, in the query."""
 
     value: str
@@ -22,16 +35,20 @@ class ApiKey(msgspec.Struct, frozen=True, kw_only=True, tag="api-key", tag_field
     query: str = ""
 
 
-class OAuthClient(msgspec.Struct, frozen=True, kw_only=True, tag="oauth", tag_field="kind"):
-    """A client of the provider's authorization server (RFC 6749 section 4.4). `token_url` obeys the egress rules."""
+class OAuthClient(_Secret, frozen=True, kw_only=True, tag="oauth"):
+    """A client of the provider's authorization server (RFC 6749 section 4.4). `token_url` obeys the egress rules.
+
+    sends  how the client shows who it is (RFC 6749 section 2.3.1): HTTP Basic, or in the form
+    """
 
     token_url: str
     client_id: str
     client_secret: str
     scope: str = ""
+    sends: Literal["basic", "form"] = "basic"
 
 
-class Certificate(msgspec.Struct, frozen=True, kw_only=True, tag="mtls", tag_field="kind"):
+class Certificate(_Secret, frozen=True, kw_only=True, tag="mtls"):
     """A client certificate with its key, PEM; `authorities` are the provider's own, PEM, "" for the machine's."""
 
     certificate: str
@@ -39,15 +56,15 @@ class Certificate(msgspec.Struct, frozen=True, kw_only=True, tag="mtls", tag_fie
     authorities: str = ""
 
 
-class Hmac(msgspec.Struct, frozen=True, kw_only=True, tag="hmac", tag_field="kind"):
-    """A signature over method, target, date and body digest under a shared secret."""
+class Hmac(_Secret, frozen=True, kw_only=True, tag="hmac"):
+    """A signature over method, target, date and body digest under a shared secret (see `signing`)."""
 
     key_id: str
     secret: str
-    suite: str = "sha256"
+    suite: Literal["sha256", "sm3"] = "sha256"
 
 
-class PrivateKey(msgspec.Struct, frozen=True, kw_only=True, tag="private-key", tag_field="kind"):
+class PrivateKey(_Secret, frozen=True, kw_only=True, tag="private-key"):
     """A user and an OpenSSH private key; `host_key` is the server's public key, one line of known_hosts."""
 
     user: str
@@ -56,3 +73,8 @@ class PrivateKey(msgspec.Struct, frozen=True, kw_only=True, tag="private-key", t
 
 
 Credential = Basic | ApiKey | OAuthClient | Certificate | Hmac | PrivateKey
+
+
+def kind_of(credential: Credential) -> str:
+    """The word that names its kind, as in its JSON."""
+    return str(type(credential).__struct_config__.tag)

@@ -19,6 +19,8 @@ class Question:
     body     bytes, or parts where it passes through; `length` is its size, None where nobody knows it
     fields   dotted names that may leave, ["*"] for all: a table is asked for no others
     call     id of the call                 trace   the traceparent, or b""      range  the header Range, or ""
+    again    for the second time: the first may have gone wrong with the connection that was kept
+    lines    further header fields that the provider's language asks for
     """
 
     operation: Operation
@@ -32,6 +34,8 @@ class Question:
     trace: bytes = b""
     idempotency_key: str = ""
     range: str = ""
+    again: bool = False
+    lines: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Body(Protocol):

@@ -1,69 +1,105 @@
 """Providers that speak HTTP: the request is built anew from checked parts and sent over a kept, pinned connection."""
 
+import asyncio
 import ipaddress
 import ssl
-from functools import cache
+from collections.abc import Callable, Iterable
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
+from exchange_service.credentials.model import Credential
+from exchange_service.credentials.signing import Signer, Source
+from exchange_service.credentials.tls import trusted
 from exchange_service.providers.provider import Answer, Question
 from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
-from relay.upstream import TimedOut, Unreachable, Upstream, UpstreamFault
+from relay.upstream import Cut, TimedOut, Unreachable, Upstream, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Interface
 from wire.paths import Template
 
-REPEATABLE = ("GET", "HEAD", "PUT", "DELETE")
-"""Methods that may be sent again when a kept connection turns out to be closed (RFC 9110 section 9.2.2)."""
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's certificate authorities, read once: that takes a tenth of a second."""
-    return ssl.create_default_context()
+IDLE_S = 2.0
+"""Connections unused for so long are ended by us: many servers end theirs after five seconds."""
 
 
 class RestProvider:
     """One interface's provider."""
 
-    def __init__(self, interface: Interface, egress: Egress) -> None:
+    def __init__(
+        self, interface: Interface, egress: Egress, credential: Callable[[], Credential | None],
+        source: Source | None = None,
+    ) -> None:  # fmt: skip
+        """`source` is the keychain, for tokens that are shared and to look again after a 401. Raises ValueError."""
         origin = urlsplit(interface.base_url)
-        secure = origin.scheme == "https"
-        port = origin.port or (443 if secure else 80)
+        if origin.scheme not in ("http", "https") or not origin.hostname:
+            raise ValueError("the address is not one of HTTP")
+        self._secure = origin.scheme == "https"
+        self._host = origin.netloc.encode("ascii")
+        self._base_path = origin.path.rstrip("/")
+        self._targets = {operation: Template(operation.target) for operation in interface.operations}
+        self._signer = Signer(interface, egress, credential, source) if interface.credential else None
+        host, port = origin.hostname, origin.port or (443 if self._secure else 80)
         networks = [ipaddress.ip_network(network) for network in interface.networks]
-        host = origin.hostname or ""
 
         async def resolve() -> list[str]:
             return await egress.resolve(host, port, networks)
 
-        self._host = origin.netloc.encode()
-        self._base_path = origin.path.rstrip("/")
-        self._targets = {operation: Template(operation.target) for operation in interface.operations}
-        self._upstream = Upstream(
-            host, port, resolve=resolve, tls=_trusted() if secure else None,
-            connections=interface.max_in_flight, idle_s=2.0,
-        )  # fmt: skip
+        def pool(tls: ssl.SSLContext | None) -> Upstream:
+            return Upstream(
+                host, port, resolve=resolve, tls=tls, connections=interface.max_in_flight, idle_s=IDLE_S,
+            )  # fmt: skip
+
+        self._pool = pool
+        self._tls = trusted() if self._secure else None
+        self._upstream = pool(self._tls)
 
     async def ask(self, question: Question, timeout_s: float) -> Answer:
         """The provider's answer once its head is here; raises Refusal."""
+        target = self._target(question)
+        if self._signer is None:
+            return await self._send(question, target, (), timeout_s)
+        return await self._ask_signed(self._signer, question, target, timeout_s)
+
+    async def _ask_signed(self, signer: Signer, question: Question, target: bytes, timeout_s: float) -> Answer:
+        """The same with the provider's credential; after a 401 once more, if there is a newer one."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        method, body = question.operation.method, question.body if isinstance(question.body, bytes) else None
+        for is_last in (False, True):
+            signed = await asyncio.ensure_future(signer.sign(method, target, body, until - loop.time()))
+            if loop.time() >= until:
+                raise Refusal(codes.PROVIDER_TIMEOUT, "nothing was left of the deadline")
+            answer = await self._send(question, signed.target, signed.lines, until - loop.time())
+            if answer.status != 401:
+                return answer
+            answer.discard()
+            if is_last or body is None or not await asyncio.ensure_future(signer.renewed(signed)):
+                break
+        raise Refusal(codes.CREDENTIAL_REFUSED, "the provider answered 401")
+
+    async def _send(
+        self, question: Question, target: bytes, lines: Iterable[tuple[bytes, bytes]], timeout_s: float
+    ) -> Answer:
         method = question.operation.method
-        head = request_head(method.encode(), self._target(question), self._host, _lines(question), question.length)
+        told = [*_lines(question, timeout_s), *question.lines, *lines]
+        head = request_head(method.encode(), target, self._host, told, question.length)
         try:
-            return await self._upstream.send(
-                head,
-                question.body,
-                timeout_s=timeout_s,
-                repeatable=method in REPEATABLE or question.operation.repeatable,
-                is_head=method == "HEAD",
+            return await self._connections().send(
+                head, question.body, timeout_s=timeout_s, is_head=method == "HEAD", new=question.again
             )
-        except EgressDenied as denied:
-            raise Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(denied)) from None
         except UpstreamFault as fault:
             raise refusal_of(fault) from None
-        except OSError as error:
-            raise Refusal(codes.PROVIDER_UNREACHABLE, f"name not resolved: {type(error).__name__}") from None
+        except (EgressDenied, OSError) as error:
+            raise not_connected(error) from None
+
+    def _connections(self) -> Upstream:
+        """The kept connections. With another client certificate others are made; the old ones end when idle."""
+        if self._signer is not None and self._secure:
+            tls = self._signer.tls()
+            if tls is not self._tls:
+                self._tls, self._upstream = tls, self._pool(tls)
+        return self._upstream
 
     def _target(self, question: Question) -> bytes:
         path = self._targets[question.operation].fill(dict(question.values))
@@ -71,21 +107,27 @@ class RestProvider:
         return f"{self._base_path}{path}{'?' if query else ''}{query}".encode("ascii")
 
     async def probe(self, timeout_s: float) -> None:
-        """A connection to the provider, and its end; raises Refusal."""
-        raise NotImplementedError
+        """A connection to a checked address, with TLS where the provider has it, and its end; raises Refusal."""
+        try:
+            await self._connections().probe(timeout_s)
+        except UpstreamFault as fault:
+            raise refusal_of(fault) from None
+        except (EgressDenied, OSError) as error:
+            raise not_connected(error) from None
 
     def close(self) -> None:
         """End the connections; calls under way fail."""
         self._upstream.close()
 
 
-def _lines(question: Question) -> list[tuple[bytes, bytes]]:
-    """Everything that the provider is told beside the question itself."""
+def _lines(question: Question, timeout_s: float) -> list[tuple[bytes, bytes]]:
+    """Everything that the provider is told beside the question itself; after the time-out nobody waits for it."""
     lines = [
         (b"accept", b"*/*"),
         (b"accept-encoding", b"identity"),
         (b"user-agent", b"tongdao"),
         (b"tongdao-call", question.call.encode()),
+        (b"tongdao-timeout-ms", b"%d" % (timeout_s * 1000)),
     ]
     if question.content_type:
         lines.append((b"content-type", question.content_type.encode("latin-1")))
@@ -102,4 +144,13 @@ def refusal_of(fault: UpstreamFault) -> Refusal:
         return Refusal(codes.PROVIDER_TIMEOUT, str(fault))
     if isinstance(fault, Unreachable):
         return Refusal(codes.PROVIDER_UNREACHABLE, str(fault))
+    if isinstance(fault, Cut):
+        return Refusal(codes.PROVIDER_CUT, str(fault))
     return Refusal(codes.PROVIDER_BROKEN_ANSWER, f"{fault}; the call may have taken effect")
+
+
+def not_connected(error: EgressDenied | OSError) -> Refusal:
+    """Why no address could be connected to."""
+    if isinstance(error, EgressDenied):
+        return Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(error))
+    return Refusal(codes.PROVIDER_UNREACHABLE, f"name not resolved: {type(error).__name__}")

@@ -9,13 +9,18 @@ BEFORE_THE_GRANT = (
     conditions.interface_exists,
     conditions.interface_in_good_standing,
 )
-OF_THE_GRANT: tuple[conditions.GrantCondition, ...] = (
+# Examples concern nobody and disturb no provider; in all else the twin behaves as the interface does.
+IN_THE_SANDBOX: tuple[conditions.GrantCondition, ...] = (
     conditions.grant_in_good_standing,
     conditions.grant_in_time,
     conditions.grant_in_hours,
     conditions.grant_in_network,
     conditions.case_is_named,
+)
+OF_THE_GRANT: tuple[conditions.GrantCondition, ...] = (
+    *IN_THE_SANDBOX,
     conditions.subject_consents,
+    conditions.interface_not_in_maintenance,
 )
 
 
@@ -28,13 +33,17 @@ def decide(known: Known, asked: Asked) -> Allow | Deny:
     found = conditions.operation_of(known.route, asked)
     if isinstance(found, Deny):
         return found
+    if conditions.is_without_grant(known, asked):
+        return Allow(conditions.stand_in(known, asked), known.route, *found, asked.mode, sandbox=True)
+    if (denied := conditions.mode_is_granted(known, asked)) is not None:
+        return denied
     rule = conditions.rule_of(known, asked)
     if isinstance(rule, Deny):
         return rule
-    for of_grant in OF_THE_GRANT:
+    for of_grant in IN_THE_SANDBOX if asked.sandbox else OF_THE_GRANT:
         if (denied := of_grant(rule, known, asked)) is not None:
             return denied
-    return Allow(rule, known.route, *found)
+    return Allow(rule, known.route, *found, asked.mode, asked.sandbox)
 
 
 def explain(known: Known, asked: Asked) -> list[tuple[str, Deny | None]]:
@@ -44,8 +53,12 @@ def explain(known: Known, asked: Asked) -> list[tuple[str, Deny | None]]:
         return steps[: BEFORE_THE_GRANT.index(conditions.interface_exists) + 1]
     found = conditions.operation_of(known.route, asked)
     steps.append(("operation_exists", found if isinstance(found, Deny) else None))
+    if conditions.is_without_grant(known, asked):
+        return steps
+    steps.append(("mode_is_granted", conditions.mode_is_granted(known, asked)))
     rule = conditions.rule_of(known, asked)
     steps.append(("grant_is_held", rule if isinstance(rule, Deny) else None))
     if isinstance(rule, GrantRule):
-        steps += [(of_grant.__name__, of_grant(rule, known, asked)) for of_grant in OF_THE_GRANT]
+        of_grants = IN_THE_SANDBOX if asked.sandbox else OF_THE_GRANT
+        steps += [(of_grant.__name__, of_grant(rule, known, asked)) for of_grant in of_grants]
     return steps

@@ -7,7 +7,7 @@ from functools import cached_property
 
 from runtime.errors import Code
 from wire.calls import Obligations
-from wire.catalog import Department, Grant, Interface, Operation, System
+from wire.catalog import Department, Grant, Interface, Mode, Operation, System
 from wire.paths import Template
 from wire.subjects import Place, place
 
@@ -65,7 +65,10 @@ class Known:
 class Asked:
     """What the call brings along. `at` is Unix seconds; empty strings where a header was not sent.
 
-    path  the raw path below /x/{interface}/{version}
+    path     the raw path below /x/{interface}/{version}
+    mode     `verify` or `compare` where the version said so: /x/{interface}/{version}:verify
+    consent  whether a consent token came along; what it says is looked at later (gateway.consent)
+    sandbox  asked below /sandbox/: answered from examples, no provider is asked
     """
 
     system: str
@@ -76,16 +79,36 @@ class Asked:
     at: float
     grant: str = ""
     case: str = ""
+    mode: Mode = "query"
+    consent: bool = False
+    sandbox: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """Yes, by this grant, for this operation."""
+    """Yes, by this grant, for this operation.
+
+    narrowed  the fields that are left of the grant's, where a consent names fewer; None where nobody looked
+    """
 
     rule: GrantRule
     route: Route
     operation: Operation
     values: dict[str, str]
+    mode: Mode = "query"
+    sandbox: bool = False
+    narrowed: list[str] | None = None
+
+    @property
+    def obligations(self) -> Obligations:
+        """What may leave."""
+        whole = self.rule.obligations
+        return whole if self.narrowed is None else Obligations(self.narrowed, whole.masks)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether the person concerned has to have said yes; examples concern nobody."""
+        return self.route.interface.consent_required and not self.sandbox
 
 
 @dataclass(frozen=True, slots=True)

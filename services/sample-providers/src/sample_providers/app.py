@@ -14,6 +14,7 @@ from sample_providers import (
     catalogue,
     city,
     divisions,
+    insured,
     population,
     realestate,
     tax,
@@ -29,7 +30,8 @@ from sample_providers.settings import Settings
 def build(*, faults: bool = False, journal: Path | None = None) -> FastAPI:
     """The application. `faults` opens the switches for tests, `journal` is the file of requests."""
     registered = catalogue.load()
-    offered = _offers(city.found(registered))
+    there = city.found(registered)
+    offered = _offers(there)
     written, switched = Journal(journal), Faults()
 
     @asynccontextmanager
@@ -42,6 +44,7 @@ def build(*, faults: bool = False, journal: Path | None = None) -> FastAPI:
 
     app = server.make_app("云江市（虚构）各部门接口", lifespan, ready, docs=False)
     api.add_interfaces(app, registered, offered, switched)
+    insured.add_soap(app, there)
     if faults:
         api.add_fault_switches(app, switched, written)
     app.add_middleware(

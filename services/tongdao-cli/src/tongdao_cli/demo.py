@@ -16,11 +16,20 @@ from runtime.http import Client, HTTPError, Response
 from wire.paths import Template
 
 SOURCES = ("demo_catalog.yaml", "additions.yaml")
+KINDS = "kinds.yaml"
+"""Providers of other kinds, whose messages stand there word for word."""
 VERSION = "v1"
 NETWORKS = ["127.0.0.0/8"]
 PREFIX = "/api/catalog"
 SUBJECT = "id_card"
-"""What names one person in the catalogue; an interface that asks about two has none (see wire.subjects)."""
+"""What names the person in most of the catalogue (see wire.subjects)."""
+SUBJECTS = {
+    "mzj-marriage-verify": "id_a",
+    "wjw-birth-cert-verify": "cert_no",
+    "swj-vat-detail": "uscc",
+    "dsjj-cert-verify": "cert_no",
+}
+"""What names whoever is asked about elsewhere: the first of two, a certificate's holder, a company."""
 Body = dict[str, Any]
 Entry = Mapping[str, Any]
 
@@ -81,17 +90,21 @@ class DemoRefused(Exception):
     """The catalog did not take a message; says which one and why."""
 
 
-def messages(sample_url: str) -> DemoCatalog:
-    """The demo city, its interfaces served at `sample_url` (for example http://127.0.0.1:4711)."""
+def messages(sample_url: str, files_url: str) -> DemoCatalog:
+    """The demo city, its interfaces served at `sample_url` (for example http://127.0.0.1:4711).
+
+    files_url  file:// address of the folder with its files
+    """
     catalogue, additions = (_read(source) for source in SOURCES)
+    kinds = _kinds(sample_url, files_url)
     resources = [*catalogue["resources"], *additions["resources"]]
     systems, by_id = additions["systems"], {entry["interface_id"]: entry for entry in resources}
     return DemoCatalog(
         departments=[_department(entry) for entry in catalogue["departments"]],
         systems=[_system(entry) for entry in systems],
-        resources=[_resource(entry) for entry in resources],
-        interfaces=[_interface(entry, sample_url) for entry in resources],
-        grants=[_grant(entry, by_id[entry["interface"]]) for entry in additions["grants"]],
+        resources=[*(_resource(entry) for entry in resources), *kinds["resources"]],
+        interfaces=[*(_interface(entry, sample_url) for entry in resources), *kinds["interfaces"]],
+        grants=[*(_grant(entry, by_id[entry["interface"]]) for entry in additions["grants"]), *kinds["grants"]],
         clients={entry["id"]: entry["department"] for entry in systems},
         examples={entry["interface_id"]: _example(entry) for entry in resources},
     )
@@ -156,7 +169,29 @@ def _accepted(response: Response, what: str) -> Response:
 
 # --- converting -------------------------------------------------------------------------------------------------------
 def _read(source: str) -> Any:
-    return yaml.safe_load(files("sample_providers").joinpath(source).read_text(encoding="utf-8"))
+    return yaml.safe_load(_text(source))
+
+
+def _text(name: str) -> str:
+    return files("sample_providers").joinpath(name).read_text(encoding="utf-8")
+
+
+def _kinds(sample_url: str, files_url: str) -> dict[str, list[Message]]:
+    """What stands in KINDS, with its addresses filled in and its WSDL documents read."""
+    said = _read(KINDS)
+    for interface in said["interfaces"]:
+        body = interface["body"]
+        body["base_url"] = body["base_url"].format(sample=sample_url, files=files_url)
+        if wsdl := body["adapter"].get("wsdl"):
+            body["adapter"]["wsdl"] = _text(wsdl)
+    return {
+        "resources": [Message("PUT", f"/resources/{entry['code']}", entry["body"]) for entry in said["resources"]],
+        "interfaces": [
+            Message("PUT", f"/interfaces/{entry['id']}/versions/{VERSION}", entry["body"])
+            for entry in said["interfaces"]
+        ],
+        "grants": [Message("POST", "/grants", entry) for entry in said["grants"]],
+    }
 
 
 def _department(entry: Entry) -> Message:
@@ -213,9 +248,15 @@ def _interface(entry: Entry, sample_url: str) -> Message:
         "consent_required": entry["subject_consent_required"],
         "retention": "personal" if entry["contains_personal_info"] else "general",
         "operation_word": "查询" if entry["share"]["mode"] == "query" else "比对",
-        "subject": SUBJECT if any(item["name"] == SUBJECT for item in served["params"]) else "",
+        "subject": _subject(entry["interface_id"], served),
+        "mode": entry["share"]["mode"],
     }
     return Message("PUT", f"/interfaces/{entry['interface_id']}/versions/{VERSION}", body)
+
+
+def _subject(interface: str, served: Entry) -> str:
+    names = (item["name"] for item in served["params"])
+    return SUBJECTS.get(interface) or (SUBJECT if SUBJECT in names else "")
 
 
 def _consumer_path(served: Entry) -> str:

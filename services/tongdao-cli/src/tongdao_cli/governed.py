@@ -22,7 +22,11 @@ class NoReceipt(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What to ask. `interface` is "id/v1"; `path` is what follows it, "" or with a leading slash."""
+    """What to ask. `interface` is "id/v1"; `path` is what follows it, "" or with a leading slash.
+
+    mode     `verify` or `compare`: `data` holds claims, and is posted
+    sandbox  answered from examples
+    """
 
     interface: str
     method: str = "GET"
@@ -31,6 +35,15 @@ class Question:
     data: bytes | None = None
     case: str = ""
     headers: Mapping[str, str] | None = None
+    consent: str = ""
+    mode: str = ""
+    sandbox: bool = False
+
+    @property
+    def target(self) -> str:
+        """The address at the gateway, without the query."""
+        door = "sandbox" if self.sandbox else "x"
+        return f"/{door}/{self.interface}{f':{self.mode}' if self.mode else ''}{self.path}"
 
 
 @dataclass(frozen=True)
@@ -72,18 +85,25 @@ class Consumer:
         headers = {"Authorization": f"Bearer {self.token()}", **(question.headers or {})}
         if question.case:
             headers["Tongdao-Case"] = question.case
+        if question.consent:
+            headers["Tongdao-Consent"] = question.consent
         if question.data is not None:
             headers.setdefault("Content-Type", "application/json")
         began = time.perf_counter()
         response = self._client.request(
-            question.method, f"/x/{question.interface}{question.path}",
-            params=list(question.query) or None, content=question.data, headers=headers,
+            question.method, question.target, params=list(question.query) or None, content=question.data,
+            headers=headers,
         )  # fmt: skip
         return Answer(response, (time.perf_counter() - began) * 1000)
 
     def send(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
         """Ask one of the platform's own addresses, such as /api/catalog/cases."""
         return self._client.request(method, path, json=body, headers={"Authorization": f"Bearer {self.token()}"})
+
+    def send_bytes(self, path: str, content: bytes) -> Response:
+        """Post a document as it is."""
+        headers = {"Authorization": f"Bearer {self.token()}", "Content-Type": "application/octet-stream"}
+        return self._client.post(path, content=content, headers=headers)
 
     def receipt(self, record: str, patience_s: float = RECEIPT_S) -> dict[str, object]:
         """The receipt of a call; waits while no checkpoint covers it yet. Raises NoReceipt."""

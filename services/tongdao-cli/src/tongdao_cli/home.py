@@ -6,6 +6,7 @@ lock          held while it runs
 secrets/      0700; see `keys`
 postgres/     the embedded database      logs/<program>.log      published/      receipts/
 archive/      days of the log that are no longer in the database
+files/        what the demo departments offer as files
 """
 
 import errno
@@ -39,13 +40,14 @@ class Home:
         self.published = self.root / "published"
         self.receipts = self.root / "receipts"
         self.archive = self.root / "archive"
+        self.files = self.root / "files"
         self._state_file = self.root / "state.json"
         self._run_file = self.root / "run.json"
 
     def make(self) -> None:
         """Create the folders; raises CannotStart where we may not write."""
         try:
-            for folder in (self.root, self.logs, self.published, self.receipts, self.archive):
+            for folder in (self.root, self.logs, self.published, self.receipts, self.archive, self.files):
                 folder.mkdir(parents=True, exist_ok=True)
             self.secrets.mkdir(mode=0o700, exist_ok=True)
             self.published.chmod(0o700)

@@ -31,6 +31,9 @@ class Secrets:
         self.operator_public = self._folder / "operator.public.jwks.json"
         self.audit_signing = self._folder / "audit-signing.pem"
         self.subject = self._folder / "subject.key"
+        self.consent_signing = self._folder / "consent-signing.jwks.json"
+        self.seal = self._folder / "seal.keys"
+        self.mask = self._folder / "mask.key"
 
     def make(self) -> None:
         """Make what is missing."""
@@ -40,6 +43,9 @@ class Secrets:
         self._once(self.operator_public, json.dumps({"keys": [public(read_key(self.operator))]}))
         self._once(self.audit_signing, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
         self._once(self.subject, secrets.token_hex(32))
+        self._once(self.mask, secrets.token_hex(32))
+        self._once(self.seal, f"{datetime.now(SHANGHAI):%Y-%m-%d} aes-256-gcm {secrets.token_hex(32)}\n")
+        self._once(self.consent_signing, json.dumps({"keys": [_new_key()]}))
         for schema in SCHEMAS:
             self._once(self._folder / f"role-{schema}.password", secrets.token_urlsafe(24))
 

@@ -7,10 +7,12 @@ import typer
 from tongdao_cli.commands.audit import audit
 from tongdao_cli.commands.call import call, token
 from tongdao_cli.commands.case import case, office
+from tongdao_cli.commands.consent import consent
 from tongdao_cli.commands.demo import demo
 from tongdao_cli.commands.directory import directory
 from tongdao_cli.commands.migrate import migrate
 from tongdao_cli.commands.policy import policy
+from tongdao_cli.commands.provider import provider
 from tongdao_cli.commands.up import up
 from tongdao_cli.commands.witness import witness
 from tongdao_cli.demo import DemoRefused
@@ -32,6 +34,8 @@ def build() -> typer.Typer:
     commands.add_typer(policy, name="policy")
     commands.add_typer(case, name="case")
     commands.add_typer(directory, name="directory")
+    commands.add_typer(consent, name="consent")
+    commands.add_typer(provider, name="provider")
     return commands
 
 

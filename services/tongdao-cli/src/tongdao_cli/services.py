@@ -91,10 +91,14 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
         },
         "catalog-service": {
             "database_url": plan.role_url("catalog"), "issuer": gateway, "identity_url": identity, "audit_url": audit,
+            "subject_key_file": secrets.subject, "consent_keys_file": secrets.consent_signing,
             "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
         },
         "exchange-service": {
             "catalog_url": catalog, "allow_loopback": "true", "forbidden_ports": _platform_ports(plan),
+            "database_url": plan.role_url("exchange"), "issuer": gateway, "identity_url": identity, "audit_url": audit,
+            "seal_keys_file": secrets.seal, "mask_key_file": secrets.mask,
+            "file_roots": json.dumps([str(plan.home.files)]),
         },
         "gateway": {
             "public_url": gateway, "identity_url": identity, "catalog_url": catalog, "audit_url": audit,

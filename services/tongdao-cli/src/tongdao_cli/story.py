@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 from runtime.http import Client, HTTPError, sync_client
@@ -24,6 +25,8 @@ SHOWN_CASE = "YJ2026-000001"
 KNOWN_S = 10.0
 """A gateway learns of a grant within a second; this is patience for a busy machine."""
 NOT_YET = (403, 404, 503)
+FILES = "boundaries"
+"""Folder of files that comes with the sample departments."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,8 @@ class Shown:
 
 def register(plan: Plan) -> bool:
     """Register the demo city and the keys of its systems; answers False if this very catalogue was there already."""
-    catalog = messages(plan.url(SAMPLE.name))
+    catalog = _catalog(plan)
+    _lay_out_files(plan)
     digest = hashlib.sha256(f"{catalog!r} {os.environ.get('DATABASE_URL', '')}".encode()).hexdigest()
     if plan.home.state().get("registered") == digest:
         return False
@@ -66,6 +70,18 @@ def register(plan: Plan) -> bool:
         _register_keys(client, token, catalog, plan.secrets)
     plan.home.remember(registered=digest, systems=_system_of(catalog))
     return True
+
+
+def _catalog(plan: Plan) -> DemoCatalog:
+    return messages(plan.url(SAMPLE.name), plan.home.files.as_uri())
+
+
+def _lay_out_files(plan: Plan) -> None:
+    """The files that the demo's departments offer, into the home, where the exchange may read them."""
+    into = plan.home.files / FILES
+    into.mkdir(exist_ok=True)
+    for file in files("sample_providers").joinpath(FILES).iterdir():
+        (into / file.name).write_bytes(file.read_bytes())
 
 
 def _register_keys(client: Client, token: str, catalog: DemoCatalog, secrets: Secrets) -> None:
@@ -84,13 +100,14 @@ def _register_keys(client: Client, token: str, catalog: DemoCatalog, secrets: Se
 
 
 def _system_of(catalog: DemoCatalog) -> dict[str, str]:
-    """Interface -> a system that holds a grant for it."""
-    return {grant.body["interface"]: grant.body["system"] for grant in reversed(catalog.grants)}
+    """Interface, with its mode if that is another than to query -> a system that holds such a grant."""
+    held = ((grant.body, grant.body.get("mode", "")) for grant in reversed(catalog.grants))
+    return {f"{body['interface']}{f':{mode}' if mode else ''}": body["system"] for body, mode in held}
 
 
 def show(plan: Plan) -> Shown:
     """Make the call that is shown, fetch its receipt and check it against this home's own key."""
-    example = messages(plan.url(SAMPLE.name)).examples[SHOWN_INTERFACE]
+    example = _catalog(plan).examples[SHOWN_INTERFACE]
     gateway = plan.url("gateway")
     with sync_client(gateway) as client:
         consumer = Consumer(client, gateway, plan.secrets, SHOWN_SYSTEM)

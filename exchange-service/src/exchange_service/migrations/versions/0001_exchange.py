@@ -34,10 +34,11 @@ CREATE TABLE exchange.guess (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     grant_id text NOT NULL,
     question bytea NOT NULL,
-    wrong boolean NOT NULL,
+    wrong boolean,
     at timestamptz NOT NULL
 );
-CREATE INDEX ON exchange.guess (grant_id, at);
+CREATE INDEX ON exchange.guess (grant_id, at) INCLUDE (wrong);
+CREATE INDEX ON exchange.guess (question, at);
 CREATE INDEX ON exchange.guess (at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON exchange.credential, exchange.answer, exchange.guess TO tongdao_exchange;
 """

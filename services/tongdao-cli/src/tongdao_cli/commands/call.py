@@ -1,5 +1,6 @@
 """`tongdao call` and `tongdao token`: what a department's system does."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from tlog import receipt as receipts
 from tlog.proofs import ProofError
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_running
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, as_client, check_folder, check_running
 from tongdao_cli.governed import Consumer, NoReceipt, Question
 from tongdao_cli.home import CannotStart, Home, write_private
 from tongdao_cli.keys import Secrets
@@ -25,6 +26,13 @@ def call(
     method: Annotated[str, typer.Option(help="instead of GET or POST")] = "",
     system: SystemOption = "",
     case: Annotated[str, typer.Option(help="number of the case at hand")] = "",
+    consent: Annotated[str, typer.Option(help="token of the person's consent")] = "",
+    verify: Annotated[
+        str, typer.Option(help='claims to be verified: {"field": value, …}; only yes or no comes back')
+    ] = "",
+    compare: Annotated[str, typer.Option(help="claims to be compared, field by field")] = "",
+    sandbox: Annotated[bool, typer.Option("--sandbox", help="answered from invented examples")] = False,
+    out: Annotated[Path | None, typer.Option(help="where to put the answer, as it came")] = None,
     home: HomeOption = DEFAULT_HOME,
     receipt: Annotated[Path | None, typer.Option(help="where to keep the receipt; DIR/receipts otherwise")] = None,
 ) -> None:
@@ -32,14 +40,24 @@ def call(
     place = Home(home)
     full = interface if "/" in interface else f"{interface}/v1"
     path = f"/{path}" if path and not path.startswith("/") else path
+    mode = "verify" if verify else "compare" if compare else ""
+    if mode:
+        data = _with_claims(verify or compare, data)
     question = Question(
         interface=full, method=method.upper() or ("POST" if data is not None else "GET"), path=path,
-        query=_pairs(query or []), data=data.encode() if data is not None else None, case=case,
+        query=_pairs(query or []), data=data.encode() if data is not None else None, case=case, consent=consent,
+        mode=mode, sandbox=sandbox,
     )  # fmt: skip
+    if out is not None:
+        check_folder(out)
     console = Console()
-    with as_client(place, system or _system_for(place, full)) as consumer:
+    with as_client(place, system or _system_for(place, f"{full}:{mode}" if mode else full)) as consumer:
         answer = consumer.ask(question)
-        output.response(console, answer.response)
+        if out is not None and answer.response.is_success:
+            out.write_bytes(answer.response.content)
+            console.print(f"{len(answer.response.content)} bytes in {out}", style="green", soft_wrap=True)
+        else:
+            output.response(console, answer.response)
         if answer.record:
             _keep_receipt(console, consumer, answer.record, receipt or place.receipts / f"{answer.record}.json", place)
     raise typer.Exit(0 if answer.response.is_success else 1)
@@ -54,6 +72,15 @@ def _keep_receipt(console: Console, consumer: Consumer, record: str, file: Path,
         console.print(f"receipt: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from None
     console.print(f"receipt: verified, kept in {file}", style="green", soft_wrap=True)
+
+
+def _with_claims(claims: str, data: str | None) -> str:
+    """The body of a verification or comparison: the claims, and the question's own body where it has one."""
+    try:
+        body = {"claims": json.loads(claims), **({} if data is None else {"question": json.loads(data)})}
+    except ValueError as error:
+        raise typer.BadParameter(f"claims and --data are JSON: {error}") from None
+    return json.dumps(body, ensure_ascii=False)
 
 
 def _pairs(query: list[str]) -> list[tuple[str, str]]:

@@ -1,0 +1,142 @@
+"""Credentials of providers over HTTP: put, listed, deleted, and never given back.
+
+Public under /api/exchange/credentials. A department's data officer does this for its own, the operator for all.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from exchange_service.credentials.check import mistakes_in
+from exchange_service.credentials.keychain import Keychain
+from exchange_service.credentials.model import Credential
+from exchange_service.credentials.store import Kept, Store, new_version
+from relay.egress import Egress
+from runtime.clock import Clock
+from runtime.errors import INVALID_REQUEST, Refusal
+from wire import codes, scopes
+from wire.audit import new_event
+from wire.lease import EventWriter
+from wire.tokens import AccessToken, Door
+
+PLATFORM = "platform"
+"""The operator's department: it may do this for every other."""
+LARGEST = 128 * 1024
+Id = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+Department = Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
+_decode = msgspec.json.Decoder(Credential).decode
+
+
+def require_charge(token: AccessToken, department: str) -> None:
+    """Raise Refusal unless the token may look after what this department has: "" stands for all departments."""
+    if token.department == PLATFORM and scopes.CATALOG_WRITE in token.scopes:
+        return
+    if scopes.OFFICER not in token.scopes:
+        raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.OFFICER}", scope=scopes.OFFICER)
+    if token.department != department:
+        raise Refusal(codes.NOT_RESPONSIBLE, "this belongs to another department", responsible=department)
+
+
+class Drawer:
+    """What the routes do."""
+
+    def __init__(self, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock) -> None:
+        self._store = store
+        self._keychain = keychain
+        self._events = events
+        self._egress = egress
+        self._clock = clock
+
+    async def put(self, token: AccessToken, department: str, name: str, body: bytes) -> Kept:
+        """Keep a new version, which every exchange uses from now on; raises Refusal."""
+        credential = self._read(body)
+        at = self._clock.now()
+        kept = new_version(department, name, credential, at, token.client)
+        facts = {"owner": department, "credential": name, "kind": kept.kind, "version": str(kept.version)}
+        await self._record("credential.put", at, token, facts)
+        if not await self._store.put(kept, credential):
+            raise Refusal(codes.CONFLICT, "it was changed at the same moment")
+        await self._keychain.refresh()
+        return kept
+
+    async def delete(self, token: AccessToken, department: str, name: str) -> None:
+        """Take it away from every exchange; raises Refusal."""
+        await self.one(department, name)
+        facts = {"owner": department, "credential": name}
+        await self._record("credential.deleted", self._clock.now(), token, facts)
+        await self._store.delete(department, name)
+        await self._keychain.refresh()
+
+    async def one(self, department: str, name: str) -> Kept:
+        """What may be said of one; raises Refusal."""
+        for kept in await self._store.kept(department):
+            if kept.name == name:
+                return kept
+        raise Refusal(codes.NOT_FOUND, f"credential {department}/{name}")
+
+    async def all(self, department: str) -> Sequence[Kept]:
+        """What may be said of all of a department, of everybody for ""."""
+        return await self._store.kept(department)
+
+    def _read(self, body: bytes) -> Credential:
+        try:
+            credential: Credential = _decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Refusal(INVALID_REQUEST, errors=[{"path": "/body", "error": _told(error)}]) from None
+        mistakes = list(mistakes_in(credential, self._egress))
+        errors = [{"path": f"/body/{member}", "error": wrong, "rule": rule} for member, wrong, rule in mistakes]
+        if any(rule for _, _, rule in mistakes):
+            raise Refusal(codes.REGISTRATION_FORBIDDEN, errors=errors)
+        if errors:
+            raise Refusal(INVALID_REQUEST, errors=[{"path": e["path"], "error": e["error"]} for e in errors])
+        return credential
+
+    async def _record(self, event: str, at: datetime, token: AccessToken, facts: dict[str, str]) -> None:
+        """Into the log before it takes effect; raises Refusal(AUDIT_UNAVAILABLE)."""
+        await self._events.write([msgspec.json.encode(new_event(event, at, token.client, token.department, facts))])
+
+
+def _told(error: Exception) -> str:
+    """What is wrong with the form, without a word that may have come from it."""
+    if isinstance(error, msgspec.ValidationError) and str(error).startswith(("Expected", "Object missing")):
+        return str(error)
+    return "not a credential: a JSON object with `kind` and the members of that kind, and no others, is wanted"
+
+
+def router(
+    door: Door, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock
+) -> APIRouter:
+    """All routes of credentials."""
+    drawer = Drawer(store, keychain, events, egress, clock)
+    routes = APIRouter(prefix="/credentials", tags=["credentials"])
+    who = Depends(door.needing())
+
+    @routes.put("/{department}/{name}", max_body_size=LARGEST)
+    async def put(department: Id, name: Id, request: Request, token: AccessToken = who) -> Response:
+        require_charge(token, department)
+        return _answer(await drawer.put(token, department, name, await request.body()))
+
+    @routes.get("/{department}/{name}")
+    async def one(department: Id, name: Id, token: AccessToken = who) -> Response:
+        require_charge(token, department)
+        return _answer(await drawer.one(department, name))
+
+    @routes.get("")
+    async def some(department: Department = "", token: AccessToken = who) -> Response:
+        require_charge(token, department)
+        return _answer({"items": await drawer.all(department)})
+
+    @routes.delete("/{department}/{name}")
+    async def delete(department: Id, name: Id, token: AccessToken = who) -> Response:
+        require_charge(token, department)
+        await drawer.delete(token, department, name)
+        return Response(status_code=204)
+
+    return routes
+
+
+def _answer(thing: object) -> Response:
+    return Response(msgspec.json.encode(thing), 200, {"Cache-Control": "no-store"}, "application/json")

@@ -110,11 +110,11 @@ class Platform:
         """A client at the gateway without a token."""
         return sync_client(self.gateway, timeout_s=30)
 
-    def tongdao(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run another `tongdao` command on this home."""
+    def tongdao(self, *arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
+        """Run another `tongdao` command on this home; `typed` is what the person types."""
         return subprocess.run(
             [*COMMAND, *arguments, "--home", str(self.home.root)],
-            capture_output=True, text=True, env=self._environment, timeout=START_S,
+            capture_output=True, text=True, env=self._environment, timeout=START_S, input=typed,
         )  # fmt: skip
 
     def tongdao_alone(self, *arguments: str) -> "subprocess.CompletedProcess[str]":

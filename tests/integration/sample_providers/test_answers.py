@@ -14,6 +14,7 @@ EXAMPLES = catalogue.load()
 REGISTERED = {
     message.path.split("/")[2]: message.body
     for message in demo.messages("http://127.0.0.1:1", "file:///files").interfaces
+    if message.path.split("/")[2] in EXAMPLES
 }
 UNKNOWN: dict[str, dict[str, str]] = {
     "gaj-household-info": {"id_card": "110101190001011009"},

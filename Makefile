@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ bench-log: .venv/.for-test ## how fast the log takes, sequences and shows record
 
 bench-log-search: .venv/.for-test ## how fast ten million rows of the log are searched (ROWS=1000000 is quicker, HOT=0.6 archives the rest)
 	@PYTHONPATH=tests $(BIN)/python bench/log_search.py
+
+bench-noisy: .venv/.for-test ## what a provider that hangs costs its neighbours; fails where p99 grows by half
+	@PYTHONPATH=tests $(BIN)/python bench/noisy_neighbour.py
 
 docs: .venv/.for-test ## renew the pages that are made from the code
 	@$(BIN)/python docs/write.py

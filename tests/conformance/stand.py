@@ -20,12 +20,16 @@ HOME = Egress(allow_loopback=True, forbidden_ports=frozenset())
 
 @dataclass(frozen=True)
 class Fact:
-    """One question and what the provider knows about it: parsed JSON, bytes, or `...` for anything."""
+    """One question and what the provider knows about it: parsed JSON, bytes, or `...` for anything.
+
+    among  it says more beside: only these members are looked at
+    """
 
     question: Question
     content: Any
     status: int = 200
     headers: dict[bytes, bytes] = field(default_factory=dict)
+    among: bool = False
 
 
 def _provider(interface: Interface, egress: Egress, credential: Callable[[], Credential | None]) -> Provider:
@@ -59,6 +63,9 @@ class Stand:
         return self.make(interface or self.interface, egress, lambda: self.credential)
 
 
-def read(content: bytes, like: Any) -> Any:
+def read(content: bytes, fact: Fact) -> Any:
     """An answer's body in the form of what is expected."""
-    return content if isinstance(like, bytes) or not content else json.loads(content)
+    if isinstance(fact.content, bytes) or not content:
+        return content
+    said = json.loads(content)
+    return {name: said.get(name) for name in fact.content} if fact.among else said

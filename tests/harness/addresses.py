@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from relay.egress import Egress
+
 HOSTS = """
 S-01 address/loopback 127.0.0.1
 S-01 host/number 127.1 127.0.1 2130706433 0x7f000001 0x7f.1 0177.0.0.1 017700000001 127.0.0.01 0X7F.0.0.1
@@ -34,3 +36,7 @@ def hosts() -> Iterator[tuple[str, str, str]]:
     for key, rule, *forms in map(str.split, HOSTS.strip().splitlines()):
         for host in forms:
             yield key, rule, host
+
+
+NOWHERE = Egress(allow_loopback=False, forbidden_ports=frozenset())
+"""As strict as it comes: for those who send nobody anywhere."""

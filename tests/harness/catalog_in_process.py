@@ -16,8 +16,8 @@ from runtime import http
 
 
 @asynccontextmanager
-async def running_catalog(database: Database, folder: Path) -> AsyncIterator[Catalog]:
-    """The service with its background tasks; `folder` is where its secret lies."""
+async def running_catalog(database: Database, folder: Path, *, loopback: bool = False) -> AsyncIterator[Catalog]:
+    """The service with its background tasks; `folder` is where its secret lies. `loopback`: as for development."""
     secret = folder / "service.secret"
     secret.write_bytes(SECRET)
     subject, consents = folder / "subject.key", folder / "consents.jwks.json"
@@ -27,6 +27,7 @@ async def running_catalog(database: Database, folder: Path) -> AsyncIterator[Cat
     settings = Settings(
         port=1, service_secret_file=secret, database_url=database.url_of("catalog"), issuer=ISSUER,
         identity_url="http://identity", audit_url="http://audit", subject_key_file=subject, consent_keys_file=consents,
+        allow_loopback=loopback,
     )  # fmt: skip
     key = jwk.ECKey.generate_key("P-256", {"kid": "k1", "use": "sig"})
     keys = {"keys": [key.as_dict(private=False)]}

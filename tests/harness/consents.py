@@ -20,6 +20,7 @@ from catalog_service.consents.flows import Office
 from catalog_service.consents.tokens import Signer
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.store import outbox as outbox_table
+from harness.addresses import NOWHERE
 from harness.catalog import GRANT, INTERFACE, ISSUER, SECRET, Catalog
 from runtime import http
 from runtime.db import engine
@@ -60,7 +61,7 @@ class Consents:
         self.catalog = catalog
         self.clock = LateClock()
         self.database = engine(catalog.database.url_of("catalog"), pool_size=20)
-        self.journal = Journal(self.database, Outbox(self.database, outbox_table, _nobody), self.clock)
+        self.journal = Journal(self.database, Outbox(self.database, outbox_table, _nobody), self.clock, NOWHERE)
         self.keys = [ECKey.generate_key("P-256", {"kid": f"c{n}"}) for n in (1, 2)]
         signer = Signer({"keys": [key.as_dict(private=True) for key in self.keys]}, ISSUER, AUDIENCE)
         door = Door(Verifier(ISSUER, ISSUER, Keys(self._keys_of_tokens)))

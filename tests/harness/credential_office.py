@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 import msgspec
+from fastapi import APIRouter
 from httpx2 import ASGITransport
 
 from exchange_service.api import credentials
@@ -14,6 +15,7 @@ from exchange_service.credentials.keychain import Keychain
 from exchange_service.credentials.model import Credential
 from exchange_service.credentials.seal import Seal, new_key
 from exchange_service.credentials.store import Store, new_version
+from exchange_service.registry import Departments
 from harness.audit_doors import Doors, opened
 from harness.audit_sink import AuditSink
 from harness.postgres import Database
@@ -22,7 +24,9 @@ from runtime.clock import SystemClock
 from runtime.http import AsyncClient, Response
 from runtime.service_auth import ServiceKey
 from wire import scopes
+from wire.catalog import Interface
 from wire.lease import EventWriter
+from wire.tokens import Door
 
 EGRESS = Egress(allow_loopback=True, forbidden_ports=frozenset())
 
@@ -38,6 +42,10 @@ class Office:
         self.keychain = keychain
         """That of the exchange whose routes these are."""
         self.sink: AuditSink
+        self.served: list[Interface] = []
+        """What is open at that exchange."""
+        self.departments: Departments
+        """Who may take part."""
 
     async def ask(self, method: str, path: str, department: str = "rsj", *allowed: str, **more: Any) -> Response:
         """As the data officer of a department, unless other scopes are named."""
@@ -63,9 +71,15 @@ async def office(database: Database, seal: Seal | None = None) -> AsyncIterator[
         store = Store(pool, seal or Seal(new_key("k1")))
         keychain = Keychain(store, EGRESS)
         clock = SystemClock()
-        async with opened(lambda door: credentials.router(door, store, keychain, events, EGRESS, clock)) as doors:
+        served: list[Interface] = []
+        departments = Departments()
+
+        def routes(door: Door) -> APIRouter:
+            return credentials.router(door, store, keychain, events, EGRESS, clock, lambda: served, departments)
+
+        async with opened(routes) as doors:
             one = Office(database, pool, doors, store, keychain)
-            one.sink = sink
+            one.sink, one.served, one.departments = sink, served, departments
             yield one
     finally:
         await pool.close()

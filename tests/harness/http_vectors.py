@@ -75,7 +75,7 @@ VECTORS: list[tuple[str, str, bytes]] = [
     ("ver-lower", "R", b"GET / http/1.1\r\nHost: a\r\n\r\n"),
     ("ver-none", "R", b"GET /\r\nHost: a\r\n\r\n"),
     ("method-bad", "R", b"G(T / HTTP/1.1\r\nHost: a\r\n\r\n"),
-    ("method-lower", "R", b"get / HTTP/1.1\r\nHost: a\r\n\r\n"),
+    ("H-94-method-lower", "R", b"get / HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("uri-8bit", "R", b"GET /\xff HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("uri-nul", "R", b"GET /\x00 HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("uri-frag", "C", b"GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
@@ -87,7 +87,7 @@ VECTORS: list[tuple[str, str, bytes]] = [
     ("hdr-5000", "R", GET + b"X-A: b\r\n" * 5000 + b"\r\n"),
     ("uri-70k", "R", b"GET /" + b"a" * 70_000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
     (
-        "trailer-cl",
+        "H-86-trailer-cl",
         "C",
         POST + b"Transfer-Encoding: chunked\r\nTrailer: Content-Length\r\n\r\n"
         b"0\r\nContent-Length: 99\r\nAuthorization: Bearer x\r\n\r\n",
@@ -96,8 +96,12 @@ VECTORS: list[tuple[str, str, bytes]] = [
     ("trace", "R", b"TRACE / HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("connect", "R", b"CONNECT a:443 HTTP/1.1\r\nHost: a\r\n\r\n"),
     ("options-star", "R", b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n"),
-    ("upgrade-h2c", "R", GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n"),
-    ("upgrade-ws", "R", GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"),
+    (
+        "H-84-upgrade-h2c",
+        "R",
+        GET + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
+    ),
+    ("H-84-upgrade-ws", "R", GET + b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\r\n"),
     ("h2-preface", "R", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
     ("tls-hello", "R", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
     ("close+smug", "C", GET + b"Connection: close\r\n\r\n" + SMUGGLED),

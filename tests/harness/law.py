@@ -19,6 +19,7 @@ from catalog_service.feed.model import Actor
 from catalog_service.feed.store import outbox as outbox_table
 from catalog_service.policy import flows as policy
 from catalog_service.policy.flows import Lawbook
+from harness.addresses import NOWHERE
 from runtime.outbox import Outbox
 from statute.calendar import SHANGHAI
 from wire import scopes
@@ -56,7 +57,7 @@ class Bench:
         self.database = database
         self.clock = clock
         self.lawbook = Lawbook()
-        self.journal = Journal(database, Outbox(database, outbox_table, _keep), clock)
+        self.journal = Journal(database, Outbox(database, outbox_table, _keep), clock, NOWHERE)
 
     async def begin(self, profile: str = "national") -> None:
         async with self.change() as change:

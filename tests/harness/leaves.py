@@ -18,7 +18,8 @@ TEXTS = st.one_of(
 )
 _TEXT_MEMBERS = (
     "answer_digest", "case", "code", "consent", "department", "fault", "fields_digest", "grant", "interface", "method",
-    "operation", "path", "policy", "provider", "purpose", "request_digest", "subject", "system", "trace", "version",
+    "operation", "path", "policy", "provider", "purpose", "request_digest", "subject", "system", "trace", "verdict",
+    "version",
 )  # fmt: skip
 _NUMBER_MEMBERS = ("answer_bytes", "fields_masked", "fields_returned", "grant_revision", "request_bytes", "status")
 _TIME_MEMBERS = ("at_in", "at_provider_in", "at_provider_out", "at_ready")
@@ -26,11 +27,13 @@ _CALL = {
     **dict.fromkeys(_TEXT_MEMBERS, TEXTS),
     **dict.fromkeys(_NUMBER_MEMBERS, NUMBERS),
     **dict.fromkeys(_TIME_MEMBERS, TIMES),
+    "mode": st.sampled_from(["query", "verify", "compare", "sandbox"]),
 }
 _PLACE = {"call": st.builds(lambda: str(uuid7())), "epoch": st.just(1), "gateway": st.just("gateway-1"),
           "retention": st.sampled_from(["general", "personal"]), "sequence": st.just(0)}  # fmt: skip
 _FACTS = st.dictionaries(
-    st.one_of(st.sampled_from(["provider", "interface", "version", "grant", "case", "subject"]), TEXTS), TEXTS
+    st.one_of(st.sampled_from(["provider", "interface", "version", "grant", "case", "subject", "consent"]), TEXTS),
+    TEXTS,
 )
 
 calls: st.SearchStrategy[Leaf] = st.builds(

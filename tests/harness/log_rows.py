@@ -23,6 +23,7 @@ TEXTS: dict[str, list[str]] = {
     "trace": ["", "aa", "bb"],
     "subject": ["", "p-1", "p-2", "p-3"],
     "event": ["", "token.issued", "grant.given"],
+    "mode": ["query", "query", "query", "verify", "compare", "sandbox"],
 }
 CODES = ["", "", "", "ok", "refused", "404", "provider/timeout"]
 STATUSES = [0, 200, 404, 32767]
@@ -37,7 +38,8 @@ def row(chance: random.Random, leaf_index: int, segment: str) -> Summary:
         kind=chance.choice(["outcome", "outcome", "denied", "event"]),
         at=BEGIN + timedelta(minutes=leaf_index + chance.randrange(-60, 60)), status=chance.choice(STATUSES),
         code=chance.choice(CODES), took_ms=chance.randrange(1000), request_bytes=10, answer_bytes=20,
-        fields_returned=3, fields_masked=1, gateway="gateway-1", **texts,
+        fields_returned=3, fields_masked=1, gateway="gateway-1", verdict=chance.choice(["", "yes", "no", "no_record"]),
+        consent=chance.choice(["", "consent-1"]), **texts,
     )  # fmt: skip
 
 

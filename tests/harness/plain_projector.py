@@ -76,6 +76,8 @@ class PlainProjector:
             self.value(NOWHERE, False)
             return None
         self.met |= {inside} if inside in self.fields and not released and mask != DROP else set()
+        if mask and not granted:
+            mask = DROP  # a mask shows something of what was granted, of nothing else
         kept = self.hidden(inside, mask) if mask else self.value(inside, granted)
         return None if kept is None else json.dumps(key, ensure_ascii=False) + ":" + kept
 

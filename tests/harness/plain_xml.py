@@ -22,7 +22,8 @@ class PlainXml:
         """Whether a member stays; notes what is met."""
         if not released and not any(field[: len(inside)] == inside for field in self.fields):
             return False
-        if self.masks.get(inside) == DROP:
+        granted = released or inside in self.fields
+        if self.masks.get(inside) == DROP or (inside in self.masks and not granted):
             self.masked.add(inside)
             return False
         if inside in self.fields and not released:

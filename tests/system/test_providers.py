@@ -29,7 +29,7 @@ def weather(authority: Authority) -> Member:
         "air-nobody": {"base_url": f"http://127.0.0.1:{free_port()}"},
         "air-slow": {"timeout_s": 0.5},
         "air-garbage": {},
-        "air-forbidden": {"networks": ["10.0.0.0/8"]},
+        "air-forbidden": {"base_url": f"http://localhost:{free_port()}", "networks": ["10.0.0.0/8"]},
     }
     for name, changes in copies.items():
         copy_of_air_quality(authority, name, **changes)

@@ -24,15 +24,23 @@ REFUSED: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", "gaj-vehicle-info/v1/more", CASE, 404, "interface/unknown-operation"),
     ("DELETE", "gaj-vehicle-info/v1", CASE, 405, "interface/method-not-allowed"),
     ("GET", "gaj-vehicle-info/v1/%2e%2e/x", CASE, 400, "request/bad-path"),
+    ("GET", "gaj-vehicle-info/v1/a%0d%0ab", CASE, 400, "request/bad-path"),
+    ("GET", "gaj-vehicle-info/v1/a%00b", CASE, 400, "request/bad-path"),
+    ("GET", f"{VEHICLE}&more=a%0d%0ab", CASE, 422, "request/schema"),
     ("GET", VEHICLE, {}, 403, "case/missing"),
     ("GET", VEHICLE, {"Tongdao-Case": "7"}, 403, "case/malformed"),
     ("GET", VEHICLE, {**CASE, "Tongdao-Grant": "another"}, 403, "grant/unknown"),
+]
+ROWS = {"DELETE gaj-vehicle-info/v1": "H-94 "}
+NAMED = [
+    f"{ROWS.get(f'{method} {path}', 'H-88 ' if '%0' in path else '')}{method} {path} {code}"
+    for method, path, _, _, code in REFUSED
 ]
 
 
 @pytest.mark.requirement("GWY-11")
 @pytest.mark.requirement("CD-06", "CD-19-20", "YN-08-09", "ZB-07")
-@pytest.mark.parametrize(("method", "path", "headers", "status", "code"), REFUSED)
+@pytest.mark.parametrize(("method", "path", "headers", "status", "code"), REFUSED, ids=NAMED)
 def test_a_refused_call_is_recorded_and_asks_nobody(
     platform: Platform, member: Member, method: str, path: str, headers: dict[str, str], status: int, code: str
 ) -> None:
@@ -152,6 +160,7 @@ def test_a_body_that_cannot_be_taken_asks_nobody(
 
 
 def test_a_get_with_a_body_is_refused(member: Member) -> None:
+    """H-92: two readings of such a request are possible."""
     answer = member.call("GET", VEHICLE, {**CASE, "Content-Type": "application/json"}, content=b"{}")
     check(answer, 400, "request/unexpected-body")
 

@@ -113,7 +113,7 @@ class Parts:
         self.evidence = Evidence(
             EvidenceParts(database, self.records, finder, cold, Dossiers(catalog, key), writer, newest_witnessed)
         )
-        egress = Egress(settings.allow_loopback, frozenset(settings.forbidden_ports))
+        egress = Egress.stated(settings.allow_loopback, settings.forbidden_ports)
         self.feeds = Feeds(database, finder, writer)
         self.sender = Sender(database, finder, writer, egress, key)
         self.digests = Digests(database)

@@ -12,6 +12,7 @@ import msgspec
 from wire.subjects import PSEUDONYM
 
 Kind = Literal["outcome", "denied", "event"]
+Mode = Literal["query", "verify", "compare", "sandbox"]
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,6 +20,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     leaf_index  through all shards      at       when it ended: the answer was ready, or the event happened
     department  who asked, or acted     took_ms  from request to answer, 0 for an event
+    mode        of a call; says nothing of an event
+    verdict     of a verification or comparison: yes, no, no_record
+    consent     the person's, by which the call was made, or what the event is about
     """
 
     segment: str
@@ -47,6 +51,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     fields_returned: int = 0
     fields_masked: int = 0
     gateway: str = ""
+    mode: str = "query"
+    verdict: str = ""
+    consent: str = ""
 
 
 COLUMNS = Summary.__struct_fields__
@@ -57,6 +64,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
     party    one that took part, as consumer or as provider: what a department may see
     outcome  `ok`, `refused`, a code, or a status
+    mode     of calls alone
     since    included      before  excluded
     """
 
@@ -73,6 +81,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
     subject: str = ""
     event: str = ""
     kind: str = ""
+    mode: str = ""
     outcome: str = ""
     since: datetime | None = None
     before: datetime | None = None
@@ -82,6 +91,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
         return (
             (not self.party or self.party in (row.department, row.provider))
             and all(getattr(row, name) == wanted for name in EQUAL if (wanted := getattr(self, name)))
+            and not (self.mode and row.kind == "event")
             and (not self.outcome or self.outcome in outcomes_of(row))
             and (self.since is None or row.at >= self.since)
             and (self.before is None or row.at < self.before)
@@ -90,7 +100,7 @@ class Filter(msgspec.Struct, frozen=True, kw_only=True):
 
 EQUAL: Sequence[str] = (
     "department", "system", "provider", "interface", "version", "grant_id", "case_no", "trace", "call_id", "subject",
-    "event", "kind",
+    "event", "kind", "mode",
 )  # fmt: skip
 """Members of a filter that a row has to equal."""
 
@@ -141,10 +151,15 @@ class _Leaf(msgspec.Struct, gc=False):
     answer_bytes: int = 0
     fields_returned: int = 0
     fields_masked: int = 0
+    mode: str = "query"
+    verdict: str = ""
+    consent: str = ""
     facts: dict[str, str] = {}
 
 
 _decoder = msgspec.json.Decoder(_Leaf)
+_BY_KEY = ("consent.", "grant.")
+"""Events whose fact `interface` is "id/v1"."""
 
 
 def summary_of(segment: str, leaf_index: int, leaf: bytes) -> Summary | None:
@@ -162,13 +177,23 @@ def summary_of(segment: str, leaf_index: int, leaf: bytes) -> Summary | None:
 def _of_event(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
     fact = leaf.facts.get
     subject = fact("subject", "")
+    interface, version = fact("interface", ""), fact("version", "")
+    if not version and leaf.event.startswith(_BY_KEY):
+        interface, _, version = interface.partition("/")
     return Summary(
         segment=segment, leaf_index=leaf_index, call_id=leaf.call[:36], kind="event", at=moment(leaf.at),
         department=_key(leaf.department), system=_key(leaf.actor), provider=_key(fact("provider", "")),
-        interface=_key(fact("interface", "")), version=_key(fact("version", "")), grant_id=_key(fact("grant", "")),
+        interface=_key(interface), version=_key(version), grant_id=_key(fact("grant", "")),
         case_no=_key(fact("case", "")), subject=_key(subject) if subject.startswith(PSEUDONYM) else "",
-        event=_key(leaf.event), gateway=_key(leaf.gateway),
+        event=_key(leaf.event), gateway=_key(leaf.gateway), consent=_key(fact("consent", "")),
     )  # fmt: skip
+
+
+def filed_before(row: Summary) -> Summary:
+    """The row as it was made while an event's interface was not yet told from its version; many such rows stand."""
+    if not (row.version and row.event.startswith(_BY_KEY)):
+        return row
+    return msgspec.structs.replace(row, interface=_key(f"{row.interface}/{row.version}"), version="", consent="")
 
 
 def _of_call(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
@@ -182,7 +207,8 @@ def _of_call(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
         subject=_key(leaf.subject), status=min(max(0, leaf.status), 32767), code=_key(leaf.code),
         fault=_text(leaf.fault), took_ms=_int(ended - leaf.at_in), request_bytes=_bigint(leaf.request_bytes),
         answer_bytes=_bigint(leaf.answer_bytes), fields_returned=_int(leaf.fields_returned),
-        fields_masked=_int(leaf.fields_masked), gateway=_key(leaf.gateway),
+        fields_masked=_int(leaf.fields_masked), gateway=_key(leaf.gateway), mode=_key(leaf.mode),
+        verdict=_key(leaf.verdict), consent=_key(leaf.consent),
     )  # fmt: skip
 
 

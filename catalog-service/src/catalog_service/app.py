@@ -1,6 +1,5 @@
 """The catalog service, put together: `python -m catalog_service.app`."""
 
-import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -80,10 +79,7 @@ class Parts:
         self.bell = Bell(settings.database_url)
         self.writer = EventWriter(settings.instance, audit, self.key)
         self.outbox = Outbox(database, outbox_table, self.writer.write)
-        egress = Egress(
-            settings.allow_loopback, frozenset(settings.forbidden_ports),
-            tuple(ipaddress.ip_network(network) for network in settings.forbidden_networks),
-        )  # fmt: skip
+        egress = Egress.stated(settings.allow_loopback, settings.forbidden_ports, settings.forbidden_networks)
         self.journal = journal = Journal(database, self.outbox, clock, egress)
         self.lawbook = lawbook = Lawbook(settings.region)
         self.worker, self.watch = Worker(journal, lawbook), Watch(journal, lawbook)

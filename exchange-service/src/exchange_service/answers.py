@@ -19,6 +19,7 @@ from exchange_service.credentials.seal import CannotOpen, Seal
 from runtime.errors import Refusal
 from wire import codes
 from wire.calls import CallMessage, ReplyMessage
+from wire.catalog import Interface
 
 log = structlog.get_logger()
 KEPT_S = 24 * 3600
@@ -58,17 +59,21 @@ def key_of(interface: str, message: CallMessage) -> bytes:
     return _digest(message.grant, interface, message.idempotency_key)
 
 
-def question_of(message: CallMessage, body: bytes) -> bytes:
+def question_of(message: CallMessage, interface: Interface, body: bytes) -> bytes:
     """What was asked, and what of the answer may leave: 32 bytes. With claims, `body` is claims and question together.
 
-    A grant that was narrowed since makes it another question: nothing may leave that is no longer granted.
+    A grant that was narrowed since, or an interface that masks more, makes it another question: nothing may leave that
+    would not leave now.
     """
+    registered = msgspec.json.encode(
+        [[(item.name, item.mask) for item in interface.fields if item.mask], interface.masks]
+    )
     values = [part for pair in sorted(message.values.items()) for part in pair]
     media_type = message.content_type.partition(";")[0]
     masks = [part for pair in sorted(message.obligations.masks.items()) for part in pair]
     return _digest(
         message.method, message.path, *values, "?", message.query, message.mode, media_type.strip().lower(),
-        *sorted(message.obligations.fields), "=", *masks, body,
+        *sorted(message.obligations.fields), "=", *masks, registered, body,
     )  # fmt: skip
 
 

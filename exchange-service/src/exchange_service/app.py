@@ -1,6 +1,5 @@
 """The exchange's bill of materials: settings → registry → one server whose calls take the fast lane."""
 
-import ipaddress
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -50,10 +49,7 @@ class Parts:
         file = settings.seal_keys_file
         seal = Seal.from_file(file) if file is not None else Seal.from_command(settings.seal_keys_command)
         self.database = database = Database(settings.database_url)
-        egress = Egress(
-            settings.allow_loopback, frozenset(settings.forbidden_ports),
-            tuple(ipaddress.ip_network(network) for network in settings.forbidden_networks),
-        )  # fmt: skip
+        egress = Egress.stated(settings.allow_loopback, settings.forbidden_ports, settings.forbidden_networks)
         mask_key = MaskKey.from_file(settings.mask_key_file)
         self.store = Store(database, seal)
         self.keychain = Keychain(self.store, egress)
@@ -111,7 +107,13 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
 
     app = make_app("Tongdao exchange", lifespan, parts.ready)
     door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, keys_of(parts.identity)))
-    app.include_router(credentials.router(door, parts.store, parts.keychain, parts.events, parts.egress, SystemClock()))
+    app.include_router(
+        credentials.router(
+            door, parts.store, parts.keychain, parts.events, parts.egress, SystemClock(),
+            departments=parts.platform.departments,
+            served=lambda: (one.interface for one in parts.registry.usable()),
+        )
+    )  # fmt: skip
     app.include_router(
         testing.router(
             door, parts.catalog, parts.key, parts.events, parts.platform, SystemClock(), settings.body_limit_bytes

@@ -51,6 +51,8 @@ class Visit:
     def failed(self, error: BaseException) -> None:
         """The call brought no answer that could be used."""
         now = time.monotonic()
+        if isinstance(error, Refusal) and error.code is codes.CREDENTIAL_REFUSED:
+            self.served.credential_refused()
         if isinstance(error, Refusal) and error.code in COUNTED_AS_FAILURE:
             self.served.breaker.failed(now, self._admitted)
         else:
@@ -71,6 +73,7 @@ def enter(served: Served, now: float) -> Visit:
     """Breaker and bulkhead: a provider that fails gets a pause, a slow one holds up nobody else. Raises Refusal."""
     if why_not := served.enter():
         raise Refusal(codes.PROVIDER_BUSY, why_not, retry_after=1)
+    served.show_anew()
     is_probe = served.breaker.opened
     admitted = served.breaker.admit(now)
     if not admitted:

@@ -18,9 +18,11 @@ import structlog
 
 from exchange_service.answers import Answers, key_of, question_of, replayed
 from exchange_service.asking import Visit, ask, enter
+from exchange_service.contract.likeness import NO_BODY, likeness
 from exchange_service.contract.text import BadText
 from exchange_service.contract.validate import NotMatching, check_parameters, check_request
-from exchange_service.contract.verdict import BadClaims, Claimed, check_claims, take_apart
+from exchange_service.contract.verdict import BadClaims, Claimed, Word, check_claims, take_apart
+from exchange_service.contract.xml import plain_xml
 from exchange_service.guesses import Guesses
 from exchange_service.health import now_ms
 from exchange_service.providers.kinds import interpreter_of
@@ -66,7 +68,7 @@ class Passage:
 
     body     the operation's body; None where it passes through
     claimed  with `verify` and `compare`: the claims      sent  the whole body as it came, claims and question
-    wrong    whether they were, once they were judged
+    word     what they were judged to be
     visit    from the moment that it is counted in at its provider
     interpreter  turns the envelopes of a consumer round that speaks SOAP: all between has their JSON form
     """
@@ -77,7 +79,7 @@ class Passage:
     body: bytes | None
     sent: bytes
     claimed: Claimed | None = None
-    wrong: bool | None = None
+    word: Word | None = None
     visit: Visit | None = None
     interpreter: "SoapProvider | None" = None
 
@@ -149,6 +151,8 @@ def received(call: Call, message: CallMessage, served: Served, body: bytes | Non
         check_parameters(served.contract, message.values, message.query)
         if passage.body is not None:
             check_request(served.contract, passage.body)
+            if served.contract.request_format == "xml" and passage.body:
+                passage.body = plain_xml(passage.body)
     except NotMatching as mismatch:
         raise Refusal(codes.NOT_MATCHING_SCHEMA, mismatch.reason, path=mismatch.path) from None
     except BadText as bad:
@@ -171,6 +175,8 @@ def claims_of(message: CallMessage, served: Served, body: bytes | None) -> Claim
         raise Refusal(codes.GRANT_MODE, "a file can be neither verified nor compared")
     try:
         claimed = take_apart(served.contract, body)
+        if claimed.question and message.method in NO_BODY:
+            raise BadClaims(f"{message.method} takes no question beside the claims")
         check_claims(served.contract, message.mode, claimed.claims, message.obligations.fields)
     except BadClaims as bad:
         raise Refusal(codes.CLAIMS_MALFORMED, str(bad)) from None
@@ -194,7 +200,9 @@ async def once(exchange: Exchange, passage: Passage) -> Outcome:
         return reply, content if isinstance(content, bytes) else b""
 
     key, left_s = key_of(served.key, message), max(0.0, message.deadline_ms / 1000 - time.time())
-    running = exchange.answers.once(key, question_of(message, passage.sent), message.call, left_s, work)
+    running = exchange.answers.once(
+        key, question_of(message, served.interface, passage.sent), message.call, left_s, work
+    )
     reply, content = await asyncio.ensure_future(running)
     return (reply, content) if reply.call == message.call else (replayed(reply, message.call), content)
 
@@ -203,12 +211,15 @@ async def once(exchange: Exchange, passage: Passage) -> Outcome:
 async def judge_it(exchange: Exchange, passage: Passage) -> Outcome:
     """The verdict on claims. They are counted before the provider is asked and put right after; raises Refusal."""
     message, guesses = passage.message, exchange.guesses
-    question = guesses.question(message.grant, message.path, message.values, message.query, passage.body or b"")
+    contract, body = passage.served.contract, passage.body or b""
+    asked = (message.method, message.path, message.values, message.query)
+    alike = await apart(len(body), likeness, contract, *asked, body)
+    question = guesses.question(message.grant, alike)
     guess = await asyncio.ensure_future(guesses.admit(message.grant, question))
     try:
         return await converse(exchange, passage)
     finally:
-        await asyncio.ensure_future(guesses.settle(guess, passage.wrong))
+        await asyncio.ensure_future(guesses.settle(guess, passage.word))
 
 
 async def converse(exchange: Exchange, passage: Passage) -> Outcome:
@@ -259,7 +270,7 @@ async def released(passage: Passage, answer: Answer, limit_bytes: int, asked_ms:
     if passage.claimed is None:
         return await said(passage, *await projected(passage.served, passage.message, answer, content, asked_ms))
     reply, body, verdict = await judged(passage.served, passage.message, passage.claimed, answer, content, asked_ms)
-    passage.wrong = verdict.wrong if verdict is not None else None
+    passage.word = verdict.word if verdict is not None else None
     return reply, body
 
 

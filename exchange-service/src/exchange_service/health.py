@@ -149,14 +149,15 @@ class Watch:
         await self._tell(self.report(time.monotonic()))
 
     async def probe(self, now: float) -> None:
-        """Connect to the providers of interfaces that are used and were not asked for a minute."""
+        """Connect to the providers of interfaces that are used and were not asked for a minute.
+
+        A connection says that somebody is there, not that he answers: it is no success.
+        """
         turns = asyncio.Semaphore(PROBES_AT_ONCE)
 
         async def one(watched: Watched) -> None:
             async with turns:
                 watched.pulse.reachable = await is_reachable(watched.provider)
-            if watched.pulse.reachable:
-                watched.pulse.last_success_ms = now_ms()
 
         idle = [watched for watched in self._served() if watched.is_used and is_idle(watched.pulse, now)]
         for watched in idle:

@@ -1,7 +1,7 @@
 """The exchange's copy of the interfaces: each with its contract compiled, its provider, its breaker, its bulkhead."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -20,8 +20,10 @@ from exchange_service.providers.kinds import provider_of
 from exchange_service.providers.provider import Provider
 from exchange_service.providers.sandbox import SandboxProvider
 from relay.egress import Egress
+from runtime.errors import Refusal
+from wire import codes
 from wire.calls import CallMessage
-from wire.catalog import Entry, Grant, Interface, Rest, Snapshot
+from wire.catalog import Department, Entry, Grant, Interface, Rest, Snapshot
 
 log = structlog.get_logger()
 MOST_PROJECTIONS = 10_000
@@ -36,6 +38,30 @@ class Keys(Source, Protocol):
 
     def of(self, department: str, name: str) -> Credential:
         """The present one; raises Refusal(CREDENTIAL_MISSING)."""
+
+
+class Departments:
+    """Which departments may not take part now, as the catalog told last."""
+
+    def __init__(self) -> None:
+        self._barred: set[str] = set()
+
+    def replace(self, departments: Iterable[Department]) -> None:
+        """Take everything anew."""
+        self._barred = {one.id for one in departments if one.state.standing != "active"}
+
+    def apply(self, entry: Entry) -> None:
+        """Take one change."""
+        told = None if entry.gone else msgspec.json.decode(bytes(entry.body), type=Department)
+        if told is not None and told.state.standing == "active":
+            self._barred.discard(entry.id)
+        else:
+            self._barred.add(entry.id)
+
+    def check_active(self, department: str) -> None:
+        """Whoever may not take part decides nothing either (国务院令第809号 27); raises Refusal."""
+        if department in self._barred:
+            raise Refusal(codes.DEPARTMENT_SUSPENDED, department)
 
 
 class Platform:
@@ -53,6 +79,7 @@ class Platform:
         self.mask_key = mask_key
         self.file_roots = file_roots
         self.bulkheads = Bulkheads(provider_in_flight)
+        self.departments = Departments()
 
 
 class Named:
@@ -81,7 +108,8 @@ class Served:
         self.operations = {(operation.method, operation.path): operation for operation in interface.operations}
         self.is_streamed = interface.format == "binary"
         self.twin = SandboxProvider(interface)
-        credential = Named(platform.keys, interface.provider, interface.credential)
+        self._credential = credential = Named(platform.keys, interface.provider, interface.credential)
+        self._refused: Credential | None = None
         self.provider: Provider = provider_of(
             interface, platform.egress, credential, platform.keys, platform.file_roots
         )  # fmt: skip
@@ -122,6 +150,23 @@ class Served:
             self._projections[key] = projection
         return projection
 
+    # --- the provider's credential
+    def credential_refused(self) -> None:
+        """The provider did not take what it was shown."""
+        self._refused = self._present()
+
+    def show_anew(self) -> None:
+        """A provider that rests because it refused a credential is asked again as soon as there is another."""
+        if self.breaker.opened and self._refused is not None and self._present() not in (None, self._refused):
+            self._refused = None
+            self.breaker.close()
+
+    def _present(self) -> Credential | None:
+        try:
+            return self._credential()
+        except Refusal:
+            return None
+
     # --- calls under way
     def enter(self) -> str:
         """Count a call in; where there is no room, why not."""
@@ -144,7 +189,7 @@ class Served:
         self.pulse = old.pulse
         self.pulse.registered_anew()
         if old.interface.base_url == self.interface.base_url:
-            self.breaker = old.breaker
+            self.breaker, self._refused = old.breaker, old._refused
         if old.interface.provider == self.interface.provider:
             old.compartment.own.most = self.interface.max_in_flight
             self.compartment = old.compartment
@@ -178,6 +223,7 @@ class Registry:
     # --- following the feed (wire.feed.Follower)
     def replace(self, snapshot: Snapshot) -> None:
         """Take everything anew."""
+        self._platform.departments.replace(snapshot.departments)
         self._granted = {grant.interface for grant in snapshot.grants}
         for key in self._served.keys() - {interface.key for interface in snapshot.interfaces}:
             self._drop(key)
@@ -195,6 +241,8 @@ class Registry:
                 self._drop(entry.id)
             elif entry.kind == "grant" and not entry.gone:
                 self._note_grant(msgspec.json.decode(bytes(entry.body), type=Grant).interface)
+            elif entry.kind == "department":
+                self._platform.departments.apply(entry)
 
     def _put(self, interface: Interface) -> None:
         old = self._served.get(interface.key)

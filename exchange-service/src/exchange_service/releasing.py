@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar, TypeVarTuple
 
+import structlog
+
 from exchange_service.contract.model import BadContract
 from exchange_service.contract.release import Released, facts, release
 from exchange_service.contract.text import BadText
@@ -18,8 +20,9 @@ from relay.upstream import TimedOut, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes
 from wire.calls import CallMessage, ReplyMessage
-from wire.catalog import Files
+from wire.catalog import Files, Table
 
+log = structlog.get_logger()
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 IN_A_THREAD_BYTES: Final = 256 * 1024
@@ -27,6 +30,8 @@ IN_A_THREAD_BYTES: Final = 256 * 1024
 MOST_RATIO: Final = 20
 """A packed answer may become this many times as long, no more."""
 NO_RECORD: Final = 404
+LONGEST_CONTENT_TYPE: Final = 200
+"""Bytes."""
 GZIP: Final = 16 + zlib.MAX_WBITS
 OF_FILES: Final = (b"content-range", b"accept-ranges", b"etag", b"last-modified")
 """Header fields of a file's answer that reach the consumer."""
@@ -89,7 +94,8 @@ async def projected(
     succeeded = 200 <= answer.status < 300
     content_type = answer.headers.get(b"content-type", b"")
     out = await apart(len(content), released, served, message, content, content_type, succeeded)
-    if succeeded and out.tree is not None and not message.sandbox and served.pulse.is_sampled():
+    asked_whole = not message.sandbox and not isinstance(served.interface.adapter, Table)  # of a table, granted columns
+    if succeeded and out.tree is not None and asked_whole and served.pulse.is_sampled():
         served.pulse.differs(await apart(len(content), served.drift.look, out.tree), answered_ms)
     reply = ReplyMessage(
         status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=answered_ms, fields=out.fields,
@@ -107,7 +113,26 @@ def released(served: Served, message: CallMessage, content: bytes, content_type:
     except BadContract as bad:  # a mask that a grant names and this exchange does not know: nothing leaves
         raise Refusal(codes.INTERFACE_UNUSABLE, str(bad)) from None
     except (BadText, NotMatching) as broken:
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, str(broken)) from None
+        raise broken_contract(served, message, broken) from None
+
+
+def broken_contract(served: Served, message: CallMessage, broken: BadText | NotMatching) -> Refusal:
+    """The provider broke its contract: our log says where and which rule, the consumer hears of granted fields alone.
+
+    That something else is too long, or is there at all, says something about the person; beside claims everything does.
+    """
+    log.warning("answer.breaks_contract", interface=served.key, call=message.call, reason=str(broken))
+    may_be_told = message.mode == "query" and (
+        not isinstance(broken, NotMatching) or lies_inside(broken.path, message.obligations.fields)
+    )
+    return Refusal(codes.PROVIDER_BROKEN_ANSWER, str(broken) if may_be_told else "it breaks the contract")
+
+
+def lies_inside(pointer: str, fields: Sequence[str]) -> bool:
+    """Whether a place (RFC 6901) lies inside something granted; places in arrays are no names."""
+    steps = [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+    dotted = ".".join(step for step in steps if not step.isdecimal()) + "."
+    return any(name == "*" or dotted.startswith(name + ".") for name in fields)
 
 
 # --- a verification or comparison -----------------------------------------------------------------------------------
@@ -139,7 +164,7 @@ def verdict_on(
     except Ambiguous as several:
         raise Refusal(codes.COMPARE_AMBIGUOUS, str(several)) from None
     except (BadText, NotMatching) as broken:
-        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, str(broken)) from None
+        raise broken_contract(served, message, broken) from None
 
 
 # --- a file ---------------------------------------------------------------------------------------------------------
@@ -150,15 +175,24 @@ def whole(served: Served, message: CallMessage, answer: Answer, asked_ms: int) -
         if answer.headers.get(b"content-encoding", b"identity") != b"identity":
             raise Refusal(codes.PROVIDER_BROKEN_ANSWER, "a content coding that was not asked for")
         check_whole(message.obligations.fields)
+        kind = content_type_of(answer)
     except Refusal:
         answer.discard()
         raise
     passed_on = OF_FILES if isinstance(served.interface.adapter, Files) else ()
     return ReplyMessage(
         status=answer.status, call=message.call, asked_ms=asked_ms, answered_ms=now_ms(), fields=["*"],
-        content_type=answer.headers.get(b"content-type", b"application/octet-stream").decode("latin-1"),
+        content_type=kind,
         lines={name.decode(): answer.headers[name].decode("latin-1") for name in passed_on if name in answer.headers},
     )  # fmt: skip
+
+
+def content_type_of(answer: Answer) -> str:
+    """What the provider calls it; it stands in our message and at the consumer. Raises Refusal."""
+    told = answer.headers.get(b"content-type", b"application/octet-stream")
+    if len(told) > LONGEST_CONTENT_TYPE or not told.isascii() or not told.decode().isprintable():
+        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, "a content type that is none")
+    return told.decode()
 
 
 def check_whole(fields: Sequence[str]) -> None:

@@ -1,8 +1,9 @@
 """The consent of the person concerned (当事人授权): a token that the catalog issued once, for one call.
 
 What it says is checked here before the intent; that it is used up is put down at the catalog between the intent and the
-question, and taken back where no provider was asked. As strict as access tokens are (wire.tokens), with keys, `typ` and
-length of its own. Source: 德清 14; 个人信息保护法 14, 15; RFC 7519, RFC 8725.
+question, and taken back where no provider was asked. A call that is made again with the same Idempotency-Key is another
+call: the consent that the first one used is used, and even the kept answer needs a new one. As strict as access tokens
+are (wire.tokens), with keys, `typ` and length of its own. Source: 德清 14; 个人信息保护法 14, 15; RFC 7519, RFC 8725.
 """
 
 import asyncio

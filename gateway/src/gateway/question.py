@@ -19,7 +19,7 @@ LONGEST_WITHOUT_A_NUMBER = 17
 LONGEST_PASSED_ON = 255
 """Bytes of a header of the consumer that goes on to the provider."""
 LONGEST_XML = 256 * 1024
-"""Bytes of a body that may be XML and names a person: it is looked through on the way of all others."""
+"""Bytes of a body that may be XML where calls name a person: it is looked through on the way of all others."""
 _KEY = re.compile(rb"[!-~]{1,255}")
 _MODES: dict[str, Mode] = {"verify": "verify", "compare": "compare"}
 _JSON = (b"application/json",)
@@ -72,7 +72,7 @@ async def body_of(call: Call, allowed: Allow, limit_bytes: int) -> bytes:
     """The whole body; raises Refusal (400, 408, 413, 415) or ClientGone."""
     check_passed_on(call)
     kinds = accepted(allowed)
-    if names_in_xml(allowed, kinds):
+    if names_in_xml(allowed):
         limit_bytes = min(limit_bytes, LONGEST_XML)
     try:
         body = await call.read(limit_bytes)
@@ -86,10 +86,14 @@ async def body_of(call: Call, allowed: Allow, limit_bytes: int) -> bytes:
     return body
 
 
-def names_in_xml(allowed: Allow, kinds: tuple[bytes, ...]) -> bool:
-    """Whether somebody is named in a body that may be XML."""
-    route = allowed.route
-    return b"text/xml" in kinds and bool(route.interface.subject) and route.subject_at[allowed.operation] == "body"
+def names_in_xml(allowed: Allow) -> bool:
+    """Whether it is looked for in XML whom a call is about; beside claims it stands in a string."""
+    interface = allowed.route.interface
+    if not interface.subject:
+        return False
+    if isinstance(interface.adapter, Soap):
+        return allowed.mode == "query"
+    return isinstance(interface.adapter, Rest) and interface.adapter.request_format == "xml"
 
 
 def check_passed_on(call: Call) -> None:

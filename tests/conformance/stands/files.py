@@ -141,13 +141,15 @@ class _Login(SshServer):
 
 @contextmanager
 def sftp(_request: pytest.FixtureRequest) -> Iterator[Stand]:
-    with tempfile.TemporaryDirectory() as home, sftp_server(Path(home)) as port:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    login = Basic(user=KEYS.user, password=KEYS.password, host_key=key.export_public_key().decode().strip())
+    with tempfile.TemporaryDirectory() as home, sftp_server(Path(home), server_host_keys=[key]) as port:
         fill(Path(home))
 
         def at(there: int) -> Interface:
             return interface(f"sftp://127.0.0.1:{there}/lent")
 
-        yield stand(at(port), at, KEYS)
+        yield stand(at(port), at, login)
 
 
 @contextmanager

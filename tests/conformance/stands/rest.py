@@ -5,8 +5,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 import httpbin as bin_of_http
 import msgspec
@@ -17,6 +18,13 @@ from conformance.stand import Fact, Stand
 from exchange_service.providers.provider import Question
 from wire.catalog import Field, Interface, Operation, Rest
 
+PAIRS = {"姓名": "张三", "a": "1 & 2=3", "b": ""}
+FORM = urlencode(PAIRS).encode()
+BYTES = "data:application/octet-stream;base64,/wA="
+"""How httpbin says bytes that are no text."""
+TEMPLATES = Path(bin_of_http.__file__).parent / "templates"
+XML = (TEMPLATES / "sample.xml").read_bytes().removesuffix(b"\n")
+PICTURE = (TEMPLATES / "images/pig_icon.png").read_bytes()
 PERSON = {"id_card": "11010519491231002X", "name": "张三", "height": 1.80}
 
 
@@ -95,24 +103,45 @@ class _NoLog(WSGIRequestHandler):
 
 @contextmanager
 def httpbin(_request: pytest.FixtureRequest) -> Iterator[Stand]:
-    """httpbin's echo of a query, of a form and of bytes."""
-    server = make_server("127.0.0.1", 0, bin_of_http.app, threaded=True, request_handler=_NoLog)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    numbers = Operation(method="GET", path="/stream/{n}", target="/range/{n}")
+    """httpbin: letters, a document in XML, a picture, and its echo of a query, a form, XML, JSON and bytes."""
+    letters = Operation(method="GET", path="/stream/{n}", target="/range/{n}")
+    document = Operation(method="GET", path="/xml", target="/xml")
+    picture = Operation(method="GET", path="/picture", target="/image/png")
+    echo = Operation(method="POST", path="/echo", target="/post", repeatable=True)
     put = Operation(method="PUT", path="", target="/status/201")
 
     def at(port: int) -> Interface:
-        return msgspec.structs.replace(interface(port, numbers, put), base_url=f"http://127.0.0.1:{port}")
+        made = interface(port, letters, document, picture, echo, put)
+        return msgspec.structs.replace(made, base_url=f"http://127.0.0.1:{port}")
 
     def asked(value: str) -> Question:
-        return Question(operation=numbers, values={"n": value})
+        return Question(operation=letters, values={"n": value})
 
-    yield Stand(
-        interface=at(server.server_port), at=at, hostile=asked, echo=lambda _: (404, ...),
-        facts=[
-            Fact(asked("26"), b"abcdefghijklmnopqrstuvwxyz"),
-            Fact(Question(operation=put, body=b"{}", length=2, content_type="application/json"), b"", 201),
-        ],
-    )  # fmt: skip
+    def sent(body: bytes, kind: str, operation: Operation = echo) -> Question:
+        return Question(operation=operation, query="b=1&c=%E5%BC%A0", body=body, length=len(body), content_type=kind)
+
+    said = {"args": {"b": "1", "c": "张"}, "data": "", "form": {}, "json": None}
+    with running_httpbin() as port:
+        yield Stand(
+            interface=at(port), at=at, hostile=asked, echo=lambda _: (404, ...),
+            facts=[
+                Fact(asked("26"), b"abcdefghijklmnopqrstuvwxyz"),
+                Fact(Question(operation=document), XML, headers={b"content-type": b"application/xml"}),
+                Fact(Question(operation=picture), PICTURE, headers={b"content-type": b"image/png"}),
+                Fact(sent(FORM, "application/x-www-form-urlencoded"), {**said, "form": PAIRS}, among=True),
+                Fact(sent(b"<a>1</a>", "application/xml"), {**said, "data": "<a>1</a>"}, among=True),
+                Fact(sent(b'{"n":1}', "application/json"), {**said, "data": '{"n":1}', "json": {"n": 1}}, among=True),
+                Fact(sent(b"\xff\x00", "application/octet-stream"), {**said, "data": BYTES}, among=True),
+                Fact(sent(b"{}", "application/json", put), b"", 201),
+            ],
+        )  # fmt: skip
+
+
+@contextmanager
+def running_httpbin() -> Iterator[int]:
+    """httpbin on a port of its own, in threads."""
+    server = make_server("127.0.0.1", 0, bin_of_http.app, threaded=True, request_handler=_NoLog)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
     server.shutdown()
     server.server_close()

@@ -277,6 +277,30 @@ rules:
         assert await alerts(bench) == []
 
 
+@pytest.mark.requirement("ANO-01", "YN-29-3")
+async def test_who_guesses_by_verifying_is_seen_and_the_sandbox_is_not(log: Log) -> None:
+    rules = """
+rules:
+  - {id: misses, kind: enumeration, minutes: 60, questions: 4, miss_share: 0.5}
+  - {id: persons, kind: enumeration, minutes: 60, subjects: 8}
+  - {id: same, kind: repeated_subject, times: 5}
+"""
+    async with bench_on(log, list(parse(rules))) as bench:
+        tried: dict[str, Any] = {"mode": "sandbox", "provider": "", "status": 404}
+        await bench.add(
+            *[call(n, **tried) for n in range(10)], *[call(20 + n, **tried, subject="p1:a") for n in range(6)]
+        )
+        await bench.judge().tick()
+        assert await alerts(bench) == []
+        verdicts = ["yes", "yes", "no", "no_record"]
+        await bench.add(*[call(40 + n, mode="verify", verdict=one) for n, one in enumerate(verdicts)])
+        await bench.judge().tick()
+        [alert] = await alerts(bench)
+        assert (alert["rule"], alert["figures"]["questions"], alert["figures"]["misses"]) == ("misses", 4, 2)
+        shown = await bench.ask("GET", f"/alerts/{alert['id']}", "审计局", READ)
+        assert [record["verdict"] for record in shown["records"]] == verdicts
+
+
 @pytest.mark.requirement("ANO-02")
 async def test_the_oddest_rows_and_texts_stop_nothing(log: Log) -> None:
     async with bench_on(log) as bench:

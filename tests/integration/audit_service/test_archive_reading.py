@@ -3,12 +3,16 @@
 import asyncio
 import tempfile
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import msgspec
+import pyarrow.parquet as pq
 import pytest
 
 from audit_service.archive import cold
 from audit_service.archive.objects import Objects
+from audit_service.archive.parquet import Reading, Row, Writing
+from audit_service.summary import Filter, Summary, moment
 from harness.audit_archive import Archiving, in_archive, in_database, old_day
 from runtime.errors import Refusal
 from wire import codes
@@ -24,6 +28,26 @@ async def test_a_range_of_any_length_is_compared_not_counted(archiving: Archivin
     assert await archiving.cold.leaves(segment, range(before[1].index, before[3].index)) == before[1:3]
     assert await archiving.cold.leaves(segment, range(before[-1].index + 1, 2**60)) == []
     assert await archiving.cold.leaves(segment, range(before[0].index, before[-1].index, 2**40)) == before[:1]
+
+
+@pytest.mark.requirement("SRC-23")
+async def test_a_file_of_the_time_before_there_were_modes_is_read_as_one_of_queries(tmp_path: Path) -> None:
+    segment, call = "20260301-general", "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e"
+    row = Summary(segment=segment, leaf_index=4, call_id=call, kind="outcome", at=moment(1), department="民政局")
+    _, _, _, _, *ended = msgspec.structs.astuple(row)
+    intent = Row(3, call, "intent", moment(1), None, b"{}", b"", None)
+    whole = intent._replace(leaf_index=4, kind="outcome", ended=tuple(ended))
+    writing = Writing(tmp_path / "new")
+    writing.add([intent, whole])
+    writing.close()
+    later = ["mode", "verdict", "consent"]
+    pq.write_table(pq.read_table(tmp_path / "new").drop_columns(later), tmp_path / "old")
+    reading = Reading(tmp_path / "old", segment)
+    ours: dict[str, Any] = {"before": 9, "after": -1, "limit": 9, "newest_first": True}
+    assert reading.rows(Filter(department="民政局"), **ours) == reading.rows(Filter(mode="query"), **ours) == [row]
+    assert reading.rows(Filter(mode="verify"), **ours) == []
+    assert list(reading.pages()) == [[intent, whole]]
+    assert [kept.index for kept in reading.leaves(range(9))] == [3, 4]
 
 
 async def test_a_slow_file_holds_up_no_other_and_comes_even_if_nobody_waits(

@@ -27,6 +27,7 @@ from tlog.history import Trees
 from tlog.package import Trust, verify
 from tlog.standalone import verify_receipt
 from wire import codes, scopes
+from wire.audit import Event
 from wire.tokens import AccessToken
 
 pytestmark = pytest.mark.anyio
@@ -96,6 +97,27 @@ async def test_a_case_and_a_grant_gather_all_their_calls(desk: Office, tmp_path:
         if OTHER_GRANT in grants:
             assert f"授权 {OTHER_GRANT} 系直接设定" in package.readme
     assert package.manifest["complete_to"] == 8
+
+
+@pytest.mark.requirement("EVI-03", "DQ-14-2-r")
+async def test_a_consent_is_in_the_package_of_its_call(desk: Office) -> None:
+    subject, consent = "p1:" + "ab" * 16, str(uuid7())
+    at = int(desk.kept.clock.at.timestamp() * 1000)
+    told = [
+        Event(id=str(uuid7()), at=at - ago_ms, event=event, actor="a", department="人社局",
+              facts={"consent": of, "subject": subject, "interface": "gaj-identity-verify/v1", "provider": "公安局"})
+        for event, of, ago_ms in (("consent.given", consent, 3_600_000), ("consent.used", consent, 0),
+                                  ("consent.given", str(uuid7()), 0), ("grant.viewed", consent, 0))
+    ]  # fmt: skip
+    await desk.kept.writer.write(told)
+    asked: dict[str, Any] = {"consent": consent, "subject": subject, "mode": "verify", "verdict": "yes"}
+    [call] = await called(desk.kept, **asked)
+    [other] = await called(desk.kept)
+    given_and_used = {told[0].id, told[1].id}
+    assert (await desk.package(f"call={call}", "民政局")).receipts == {call, *given_and_used}
+    assert (await desk.package("case=YJ-1")).receipts == {call, other, *given_and_used}
+    package = await desk.package("case=YJ-1&mode=query")
+    assert (package.receipts, package.manifest["about"]) == ({other}, {"case": "YJ-1", "mode": "query"})
 
 
 @pytest.mark.requirement("EVI-01")

@@ -94,8 +94,9 @@ async def test_a_pull_is_on_record_and_is_itself_never_fed(bench: Bench) -> None
 
 @pytest.mark.requirement("FED-01")
 async def test_a_record_tells_its_parties_all_but_whom_it_was_about(bench: Bench) -> None:
-    await bench.add(call(3))
+    await bench.add(call(3, mode="verify", verdict="no", consent="c-1"))
     [item] = (await bench.ask("GET", "/usage", "公安局"))["items"]
+    assert (item["mode"], item["verdict"], item["consent"]) == ("verify", "no", "c-1")
     assert item["index"] == 3
     assert (item["system"], item["case_no"], item["status"]) == ("mzj-relief", "办件-3", 200)
     assert not {"subject", "segment"} & item.keys()

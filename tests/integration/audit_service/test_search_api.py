@@ -176,7 +176,7 @@ NO_SEARCH = [
     "colour=red", "limit=0", "limit=501", "limit=x", "cursor=A", "cursor=" + "A" * 24, "cursor=" + "A" * 81,
     "kind=intent", "department=%00", "case=%0a", "system=" + "x" * 201, "since=2026-13-01", "since=2026-03-01T00:00",
     "call=1", "since=1969-12-31T00:00:00Z", "before=9999-12-31", "before=yesterday", "since=", "party=民政局",
-    "since=0001-01-01T00:00:00%2B14:00", "call_id=x",
+    "since=0001-01-01T00:00:00%2B14:00", "call_id=x", "mode=Verify", "mode=tell",
 ]  # fmt: skip
 
 
@@ -302,7 +302,26 @@ async def test_an_export_of_many_pages_is_whole(service: Service, monkeypatch: p
     assert found == [row for row in reversed(service.among) if "民政局" in (row.department, row.provider)]
 
 
+@pytest.mark.requirement("SRC-24", "SRC-27")
+async def test_how_calls_asked_is_shown_and_searched_by(service: Service) -> None:
+    verified = [row for row in reversed(service.among) if row.kind != "event" and row.mode == "verify"]
+    found = (await service.ask("/search?mode=verify&limit=500", "审计局", READ)).json()["records"]
+    assert [(row["leaf_index"], row["mode"], row["verdict"], row["consent"]) for row in found] == [
+        (row.leaf_index, "verify", row.verdict, row.consent) for row in verified
+    ]
+    text = (await service.ask("/export?format=csv&mode=verify", "审计局", READ)).content.decode("utf-8-sig")
+    table = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [(row["调用方式"], row["核验结果"]) for row in table] == [("verify", row.verdict) for row in verified]
+    told = await service.events()
+    assert [event["facts"]["filter"] for event in told] == ["mode=verify"] * 2
+
+
 # --- figures --------------------------------------------------------------------------------------------------------
+def counts(row: Summary) -> bool:
+    """A call that moved data."""
+    return row.kind != "event" and row.mode != "sandbox"
+
+
 async def figures(service: Service, query: str, *who: str) -> Any:
     answer = await service.ask(f"/figures?{query}", *who)
     assert answer.status_code == 200, answer.text
@@ -314,7 +333,7 @@ async def test_figures_are_the_sums_of_what_one_took_part_in(service: Service) -
     groups = await figures(service, "from=2026-03-01&to=2026-03-02&by=system", "民政局")
     counted = [
         row for row in service.among
-        if "民政局" in (row.department, row.provider) and row.kind != "event" and row.segment < "20260303"
+        if "民政局" in (row.department, row.provider) and counts(row) and row.segment < "20260303"
     ]  # fmt: skip
     assert {(group["department"], group["system"]): group["calls"] for group in groups} == {
         (row.department, row.system): sum(
@@ -333,7 +352,7 @@ async def test_figures_are_the_sums_of_what_one_took_part_in(service: Service) -
 
 @pytest.mark.requirement("SRC-28")
 async def test_figures_by_anything_have_the_same_sum(service: Service) -> None:
-    total = sum(row.kind != "event" for row in service.among)
+    total = sum(map(counts, service.among))
     for by in ("interface", "system", "department", "grant", "outcome"):
         groups = await figures(service, f"from=2026-03-01&to=2026-03-31&by={by}", "审计局", READ)
         assert sum(group["calls"] for group in groups) == total
@@ -348,7 +367,7 @@ async def test_figures_by_anything_have_the_same_sum(service: Service) -> None:
 @pytest.mark.requirement("SRC-28")
 async def test_a_digest_tells_what_one_asked_and_what_was_asked_of_one(service: Service) -> None:
     told = await digest(service.log.database.reader, "民政局", date(2026, 3, 1))
-    day = [row for row in service.among if row.segment.startswith("20260301") and row.kind != "event"]
+    day = [row for row in service.among if row.segment.startswith("20260301") and counts(row)]
     assert sum(one["calls"] for one in told["as_consumer"]) == sum(row.department == "民政局" for row in day)
     assert sum(one["calls"] for one in told["as_provider"]) == sum(row.provider == "民政局" for row in day)
     assert told["day"] == "2026-03-01"

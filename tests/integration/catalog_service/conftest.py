@@ -26,6 +26,13 @@ async def catalog(database: Database, tmp_path: Path) -> AsyncIterator[Catalog]:
 
 
 @pytest.fixture
+async def workshop(database: Database, tmp_path: Path) -> AsyncIterator[Catalog]:
+    """A catalog that takes providers on this machine, as `tongdao up` sets it for the demo city."""
+    async with running_catalog(database, tmp_path, loopback=True) as running:
+        yield running
+
+
+@pytest.fixture
 async def bench(database: Database) -> AsyncIterator[Bench]:
     """The law on its own, at ten in the morning of Friday, 13 February 2026."""
     connections = engine(database.url_of("catalog"))

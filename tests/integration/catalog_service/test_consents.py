@@ -322,6 +322,7 @@ async def test_every_turn_is_on_record_and_without_the_number(consents: Consents
         ("window-client", "window"), ("zjj-housing", "zjj"), ("zjj-housing", "zjj"), ("window-client", "window"),
     ]  # fmt: skip
     assert all(event.facts["consent"] == given["id"] for event in told)
+    assert {event.facts["provider"] for event in told} == {"rsj"}
     assert all(event.facts["subject"] == SUBJECTS.pseudonym(NUMBER) for event in told)
     assert (told[1].facts["call"], told[1].facts["grant"], told[0].facts["fields"]) == (CALL, "g1", "pension")
 

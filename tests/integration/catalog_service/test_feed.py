@@ -15,6 +15,7 @@ from catalog_service.feed.bell import Bell
 from catalog_service.feed.flows import Journal, changes_after
 from catalog_service.feed.model import Actor
 from catalog_service.snapshot import snapshot
+from harness.addresses import NOWHERE
 from harness.catalog import GRANT, INTERFACE, RESOURCE, RESOURCE_CODE, Catalog
 from harness.postgres import Database
 from runtime.clock import SystemClock
@@ -40,7 +41,7 @@ class Undone(Exception):
 async def journal_of(database: Database, pool_size: int = 25) -> AsyncIterator[Journal]:
     """Another process of the catalog."""
     opened = engine(database.url_of("catalog"), pool_size=pool_size)
-    yield Journal(opened, Outbox(opened, store.outbox, _nowhere), SystemClock())
+    yield Journal(opened, Outbox(opened, store.outbox, _nowhere), SystemClock(), NOWHERE)
     await opened.dispose()
 
 

@@ -112,7 +112,8 @@ async def test_an_open_circuit_is_told_and_ends_once_the_provider_answers_again(
     for person in (OFFICER, STRANGER):
         told = await notices(watch.catalog, person)
         assert [one["word"] for one in told] == ["interface.trip", "interface.recover"]
-        assert ("熔断" in told[0]["text"]["zh"], "1/1 breakers open" in told[0]["text"]["en"]) == (True, True)
+        assert ("熔断器断开 1/1" in told[0]["text"]["zh"], "1/1 breakers open" in told[0]["text"]["en"]) == (True, True)
+        assert not any(word in told[0]["text"]["zh"] for word in ("breakers", "open"))
     history = taken(await OFFICER.does(watch.catalog, "GET", f"{V1}/steps"))["history"]
     assert [(one["event"], one["role"], one["client"]) for one in history] == [
         ("trip", "worker", "health-worker"), ("recover", "worker", "health-worker"),
@@ -189,6 +190,7 @@ async def test_drift_is_told_once_and_shown_to_those_concerned(watch: Watch) -> 
     for person in (OFFICER, STRANGER):
         [told] = await notices(watch.catalog, person)
         assert (told["word"], told["facts"]["places"]) == ("interface.drifted", "phone (new), address (missing)")
+        assert told["text"]["zh"].endswith("与登记不符，共 2 处：phone（多出）、address（缺少）")
         shown = taken(await person.does(watch.catalog, "GET", f"{V1}/health"))["drift"]
         assert [(one["path"], one["seen"]) for one in shown] == [("phone", 6), ("address", 2)]
     assert "drift" not in taken(await BYSTANDER.does(watch.catalog, "GET", f"{V1}/health"))

@@ -129,16 +129,16 @@ async def test_whose_resource_it_is_and_what_the_options_are(catalog: Catalog) -
 # --- DCAT-AP ----------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("INT-07")
 @pytest.mark.filterwarnings("ignore:.*:DeprecationWarning:rdflib")
-async def test_the_published_directory_leaves_as_dcat_in_pages(catalog: Catalog) -> None:
+async def test_the_published_directory_leaves_as_dcat_in_pages(workshop: Catalog) -> None:
     everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
-        assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
-    await catalog.move(f"{everything.interfaces[0].path}", "suspend")
+        assert (await workshop.ask(message.method, message.path, message.body)).status_code == 201
+    await workshop.move(f"{everything.interfaces[0].path}", "suspend")
     graph = rdflib.Graph()
     path: str = "/directory/dcat?limit=10"
     pages = 0
     while path:
-        answer = await catalog.ask("GET", path, by="zjj")
+        answer = await workshop.ask("GET", path, by="zjj")
         assert (answer.status_code, answer.headers["content-type"].split(";")[0]) == (200, "text/turtle")
         assert "127.0.0.1" not in answer.text
         page = rdflib.Graph().parse(data=answer.content, format="turtle")
@@ -151,10 +151,10 @@ async def test_the_published_directory_leaves_as_dcat_in_pages(catalog: Catalog)
     assert len(set(graph.subjects(RDF.type, DCAT.Dataset))) == len(everything.resources)
     assert len(set(graph.subjects(RDF.type, DCAT.DataService))) == len(everything.interfaces) - 1
     for form, media in (("jsonld", "application/ld+json"), ("rdf", "application/rdf+xml")):
-        answer = await catalog.ask("GET", f"/directory/dcat?format={form}&provider=gaj")
+        answer = await workshop.ask("GET", f"/directory/dcat?format={form}&provider=gaj")
         assert answer.headers["content-type"].split(";")[0] == media
         assert "swj" not in answer.text
-    assert (await catalog.ask("GET", "/directory/dcat?format=html")).status_code == 422
+    assert (await workshop.ask("GET", "/directory/dcat?format=html")).status_code == 422
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -166,25 +166,25 @@ async def exported(catalog: Catalog, query: str = "", by: str = "platform") -> d
 
 
 @pytest.mark.requirement("INT-09")
-async def test_the_directory_leaves_and_comes_back_by_its_own_document(catalog: Catalog) -> None:
+async def test_the_directory_leaves_and_comes_back_by_its_own_document(workshop: Catalog) -> None:
     everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
-        assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
-    document = await exported(catalog)
+        assert (await workshop.ask(message.method, message.path, message.body)).status_code == 201
+    document = await exported(workshop)
     assert list(document) == ["format", "departments", "systems", "resources", "interfaces"]
     for part, key in (("departments", "id"), ("systems", "id"), ("resources", "code"), ("interfaces", "id")):
         names = [thing[key] for thing in document[part]]
         assert names == sorted(names) != []
         assert "state" not in document[part][0]
-    assert (await catalog.ask("GET", "/directory/json")).content == (
-        await catalog.ask("GET", "/directory/json")
+    assert (await workshop.ask("GET", "/directory/json")).content == (
+        await workshop.ask("GET", "/directory/json")
     ).content
 
-    head = await catalog.head()
-    again = (await catalog.ask("POST", "/directory/json", document)).json()
+    head = await workshop.head()
+    again = (await workshop.ask("POST", "/directory/json", document)).json()
     assert (again["created"], again["changed"]) == ([], [])
     assert len(again["unchanged"]) == len(everything.registrations)
-    assert await catalog.head() == head
+    assert await workshop.head() == head
 
 
 @pytest.mark.requirement("INT-09")

@@ -78,10 +78,10 @@ HOSTILE: dict[str, tuple[dict[str, Any], str, str]] = {
     "REG-http-user": ({"base_url": "http://user:secret@rsj.example"}, "base_url", "url/userinfo"),
     "REG-http-host": ({"base_url": "http://0x7f.1/"}, "base_url", "host/number"),
     "REG-http-network": ({"networks": ["0.0.0.0/0"]}, "networks/0", "network/too-wide"),
-    "REG-http-ref": ({"response": {"$ref": "http://evil.example/"}}, "response/$ref", "schema/remote-ref"),
-    "REG-http-ref-half-a-character": (
+    "S-23-http-ref": ({"response": {"$ref": "http://evil.example/"}}, "response/$ref", "schema/remote-ref"),
+    "S-23-http-ref-half-a-character": (
         {"response": {"\ud800": {"$ref": "x"}}}, "response/?/$ref", "schema/remote-ref"),
-    "REG-http-import": (
+    "S-24-http-import": (
         body_of(replace(SOAP, adapter=Soap(wsdl=IMPORTING))), "adapter/wsdl", "wsdl/remote-import"),
 }  # fmt: skip
 

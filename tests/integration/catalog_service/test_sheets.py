@@ -40,23 +40,23 @@ async def live(catalog: Catalog, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.requirement("INT-04")
-async def test_the_whole_demo_leaves_in_sheets_and_comes_back_the_same(catalog: Catalog) -> None:
+async def test_the_whole_demo_leaves_in_sheets_and_comes_back_the_same(workshop: Catalog) -> None:
     everything = demo.messages("http://127.0.0.1:4711", "file:///files")
     for message in everything.registrations:
-        assert (await catalog.ask(message.method, message.path, message.body)).status_code == 201
-    head = await catalog.head()
+        assert (await workshop.ask(message.method, message.path, message.body)).status_code == 201
+    head = await workshop.head()
     for provider in sorted({message.body["provider"] for message in everything.resources}):
-        exported = await catalog.ask("GET", f"/directory/excel?provider={provider}", by="zjj")
+        exported = await workshop.ask("GET", f"/directory/excel?provider={provider}", by="zjj")
         assert exported.status_code == 200
         assert exported.headers["content-type"] == ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
         assert f'filename="directory-{provider}.xlsx"' in exported.headers["content-disposition"]
-        again = await send(catalog, exported.content)
+        again = await send(workshop, exported.content)
         assert again.status_code == 200, again.text
         report = again.json()
         assert (report["created"], report["changed"], report["errors"]) == ([], [], [])
         assert report["entries"] == len(report["unchanged"]) > 0
-    assert await catalog.head() == head
-    whole = await catalog.ask("GET", "/directory/excel")
+    assert await workshop.head() == head
+    whole = await workshop.ask("GET", "/directory/excel")
     assert len(workbook.read(whole.content).rows) >= len(everything.resources)
 
 

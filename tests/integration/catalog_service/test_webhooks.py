@@ -17,6 +17,7 @@ from harness.catalog import SECRET
 from harness.endpoint import Endpoint, endpoint
 from harness.law import OFFICER, Bench
 from relay.egress import Egress
+from relay.webhook import DENIED
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
 from wire import codes, scopes
@@ -157,7 +158,8 @@ async def test_what_is_not_taken_is_sent_again_and_at_last_is_a_dead_letter(benc
         assert await deliveries(bench) == [("dead", 6, "answered 500")]
         assert len(set(there.ids)) == 1
         [dead] = await bench.notices("webhook.dead")
-        assert (dead["to"]["department"], dead["facts"]) == ("zjj", {"webhook": "zjj-oa", "error": "answered 500"})
+        said = {"webhook": "zjj-oa", "error": "answered 500", "error_zh": "对方应答 500"}
+        assert (dead["to"]["department"], dead["facts"]) == ("zjj", said)
         bench.clock.set("2026-02-20 10:00")
         await deliver(bench)
         assert len(there.got) == 6
@@ -243,7 +245,7 @@ async def test_nothing_leaves_the_registered_networks(bench: Bench) -> None:
         await deliver(bench, Egress(allow_loopback=True, forbidden_ports=frozenset({there.it.port})))
         assert there.it.lines == []
     [first, second] = [error for _, _, error in await deliveries(bench)]
-    assert first == second == f"port {there.it.port} belongs to the platform"
+    assert first == second == f"{DENIED}port {there.it.port} belongs to the platform"
 
 
 @pytest.mark.requirement("NTC-05")
@@ -270,7 +272,8 @@ async def test_a_name_is_asked_for_once_and_the_checked_address_is_used(
         await tell(bench, "k2")
         await deliver(bench)
         assert len(there.got) == 1
-    assert [error for _, _, error in await deliveries(bench)] == ["", "the name leads outside the registered networks"]
+    denied = f"{DENIED}the name leads outside the registered networks"
+    assert [error for _, _, error in await deliveries(bench)] == ["", denied]
 
 
 # --- side by side -----------------------------------------------------------------------------------------------------

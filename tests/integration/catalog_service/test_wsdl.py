@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from httpx2 import Response
 
 from harness import wsdls
 from harness.catalog import RESOURCE_CODE, Catalog
+from soap import codec, wsdl
 
 pytestmark = pytest.mark.anyio
 HEAD = "/interfaces/rsj-rich/versions"
@@ -45,6 +47,16 @@ async def test_a_wsdl_becomes_a_registered_interface(catalog: Catalog) -> None:
 
 
 @pytest.mark.requirement("SOA-09")
+async def test_what_is_made_up_fits_the_wsdl(catalog: Catalog) -> None:
+    await catalog.furnish()
+    [item] = (await describe(catalog, wsdls.RICH, "&port=P12&dry_run=true")).json()["items"]
+    assert item["sample"]["row"][0]["when"] == "2024-01-31T08:30:00+08:00"
+    operation = wsdl.read(wsdls.RICH.encode()).port("S", "P12").operations["Ask"]
+    envelope = codec.told(operation, msgspec.json.encode(item["sample"]), "1.1")
+    assert codec.answer(operation, envelope).body
+
+
+@pytest.mark.requirement("SOA-09")
 async def test_each_operation_may_be_an_interface_and_what_is_left_out_is_told(catalog: Catalog) -> None:
     await catalog.furnish()
     made = await describe(catalog, wsdls.RICH, "&split=operation&base_url=http://10.1.2.3:8080/soap")
@@ -59,9 +71,9 @@ async def test_each_operation_may_be_an_interface_and_what_is_left_out_is_told(c
 
 
 REMOTE = {
-    "S-wsdl-import": ("<types>", '<import namespace="urn:x" location="http://169.254.169.254/x"/><types>'),
-    "S-xsd-include": ("<xs:import ", '<xs:include schemaLocation="file:///etc/passwd"/><xs:import '),
-    "S-dtd": ("<definitions", "<!DOCTYPE definitions><definitions"),
+    "S-24-wsdl-import": ("<types>", '<import namespace="urn:x" location="http://169.254.169.254/x"/><types>'),
+    "S-24-xsd-include": ("<xs:import ", '<xs:include schemaLocation="file:///etc/passwd"/><xs:import '),
+    "S-24-dtd": ("<definitions", "<!DOCTYPE definitions><definitions"),
 }
 
 

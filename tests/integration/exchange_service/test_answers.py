@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
@@ -162,9 +163,11 @@ async def test_after_a_day_a_key_is_as_good_as_new(
     exchange: Running, database: Database, provider: Origin, key: str
 ) -> None:
     await exchange.ask(posted(key), b"{}")
+    assert timedelta(hours=24, minutes=-1) < await left(database, key) <= timedelta(hours=24)
     await change(database, key, "expires = now()")
     reply, content = await exchange.ask(posted(key), b"{}")
     assert (reply.replayed, content) == (False, b'{"a":2}')
+    assert timedelta(hours=24, minutes=-1) < await left(database, key) <= timedelta(hours=24)
     await change(database, key, "expires = now()")
     await exchange.exchange.answers.tick()
     assert await row(database, key) is None
@@ -206,6 +209,15 @@ async def change(database: Database, key: str, assignments: str, *arguments: Any
 
 async def row(database: Database, key: str) -> Any:
     connection = await asyncpg.connect(database.url)
-    found = await connection.fetchrow("SELECT * FROM exchange.answer WHERE key = $1", digest(key))
+    found = await connection.fetchrow(
+        "SELECT *, expires - now() AS left FROM exchange.answer WHERE key = $1", digest(key)
+    )
     await connection.close()
     return found
+
+
+async def left(database: Database, key: str) -> timedelta:
+    """How long the answer is kept from now on."""
+    kept = await row(database, key)
+    assert isinstance(kept["left"], timedelta)
+    return kept["left"]

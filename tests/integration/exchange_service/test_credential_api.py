@@ -30,7 +30,7 @@ from harness.postgres import Database
 from runtime import logs
 from runtime.errors import Refusal
 from wire import codes, scopes
-from wire.catalog import Interface, Operation
+from wire.catalog import Interface, Operation, State
 
 pytestmark = pytest.mark.anyio
 AUTHORITY = Authority()
@@ -115,12 +115,30 @@ async def test_who_may(one: Office, department: str, allowed: list[str], code: s
 
 
 @pytest.mark.requirement("CRD-07")
-async def test_all_departments_are_for_the_operator_alone(one: Office) -> None:
+async def test_what_an_interface_in_use_names_is_not_deleted(one: Office) -> None:
+    await one.put("core", BASIC)
+    interface = Interface(
+        id="ins", version="v1", provider="rsj", name="ins", base_url="http://127.0.0.1:1", networks=[], fields=[],
+        credential="core", operations=[GET],
+    )  # fmt: skip
+    one.served += [interface, msgspec.structs.replace(interface, id="other", provider="zjj")]
+    refused = await one.ask("DELETE", "/rsj/core")
+    assert (refused.status_code, refused.json()["interfaces"]) == (409, ["ins/v1"])
+    assert [leaf.event for leaf in one.sink.leaves] == ["credential.put"]
+    one.served[0] = msgspec.structs.replace(interface, state=State(standing="suspended"))
+    assert (await one.ask("DELETE", "/rsj/core")).status_code == 204
+
+
+@pytest.mark.requirement("CRD-07")
+async def test_without_a_department_they_are_ones_own_and_for_the_operator_everybodys(one: Office) -> None:
     await one.put("core", BASIC)
     await one.put("core", BASIC, "zjj")
     everybody = await one.ask("GET", "", "platform", scopes.CATALOG_WRITE)
     assert [kept["department"] for kept in everybody.json()["items"]] == ["rsj", "zjj"]
-    assert (await one.ask("GET", "")).json()["code"] == "request/not-responsible"
+    own = await one.ask("GET", "")
+    assert [kept["department"] for kept in own.json()["items"]] == ["rsj"]
+    assert (await one.ask("GET", "", "rsj", scopes.CALL)).json()["code"] == "token/insufficient-scope"
+    assert (await one.ask("GET", "", "platform", scopes.OFFICER)).json()["code"] == "request/not-responsible"
 
 
 @pytest.mark.requirement("CRD-07")
@@ -170,6 +188,24 @@ async def test_what_is_no_credential_is_refused_at_its_place(one: Office, body: 
     assert CANARY not in answer.text
     assert "12345678" not in answer.text
     assert one.sink.leaves == []
+
+
+@pytest.mark.requirement("CRD-08")
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        pytest.param(b'{"kind":"api-key"}', ("value", "header, query"), id="missing"),
+        pytest.param(b'{"kind":"hmac","key":"k","secret":"s"}', ("key_id, secret", "suite"), id="unknown"),
+        pytest.param(b'{"kind":"apikey"}', ("basic, api-key, oauth, mtls, hmac, private-key",), id="kind"),
+        pytest.param(b"[]", ("basic, api-key, oauth, mtls, hmac, private-key",), id="list"),
+    ],
+)
+async def test_what_is_wanted_instead_is_told_by_name(one: Office, body: bytes, named: tuple[str, ...]) -> None:
+    [error] = (await one.ask("PUT", "/rsj/core", content=body)).json()["errors"]
+    for name in named:
+        assert name in error["error"]
+        assert name in error["zh"]
+        assert name in error["en"]
 
 
 @pytest.mark.requirement("CRD-08")

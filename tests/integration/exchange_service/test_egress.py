@@ -87,7 +87,8 @@ def egress(resolver: object, *forbidden: str) -> Egress:
 
 
 @pytest.mark.requirement("EGR-03")
-async def test_s_16_a_name_that_changes_its_mind_is_asked_once_per_connection() -> None:
+@pytest.mark.parametrize("row", ["S-16"])
+async def test_a_name_that_changes_its_mind_is_asked_once_per_connection(row: str) -> None:
     """Good while it is checked, bad right after: the connection goes where the check was."""
     body = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nConnection: close\r\n\r\ngood"
     async with origin(says(body), host="127.0.0.2") as good, origin(says(OK), host="127.0.0.3") as bad:
@@ -163,8 +164,9 @@ async def test_a_redirect_is_not_followed(trap: socket.socket, place: str, statu
 
 
 @pytest.mark.requirement("EGR-04")
-async def test_s_25_the_environment_chooses_no_way(
-    trap: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("row", ["S-25"])
+async def test_the_environment_chooses_no_way(
+    trap: socket.socket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, row: str
 ) -> None:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{port_of(trap)}")
@@ -245,7 +247,8 @@ THOSE = {
 
 
 @pytest.mark.requirement("EGR-05")
-def test_s_27_nothing_else_connects() -> None:
+@pytest.mark.parametrize("row", ["S-27"])
+def test_nothing_else_connects(row: str) -> None:
     """Of all that works on a registration's word: the exchange, and the fast lane that webhooks are sent with too."""
     found = {
         str(file.relative_to(REPO))

@@ -13,7 +13,8 @@ import pytest
 from conformance.stands.files import ALPHABET, KEYS, SECRET, SIZE, SshServer, asked, fill, interface, sftp_server
 from exchange_service.contract.model import BadContract
 from exchange_service.credentials.model import Basic, Credential, PrivateKey
-from exchange_service.providers.files.provider import FilesProvider
+from exchange_service.providers.files.provider import HELD_BYTES, FilesProvider
+from exchange_service.providers.files.sftp import SftpShelf
 from exchange_service.providers.files.shelf import PART_BYTES
 from exchange_service.providers.provider import Answer
 from harness.certificates import Authority
@@ -135,7 +136,23 @@ async def test_a_file_that_shrinks_meanwhile_breaks_off(tmp_path: Path) -> None:
 
 # --- digests
 @pytest.mark.requirement("ADP-10")
-@pytest.mark.parametrize("size", [1, PART_BYTES, 3 * PART_BYTES + 1])
+@pytest.mark.parametrize("size", [0, 1, PART_BYTES, HELD_BYTES])
+async def test_a_wrong_digest_of_a_small_file_is_told(tmp_path: Path, size: int) -> None:
+    folder = fill(tmp_path)
+    (folder / "a").write_bytes(bytes(size))
+    (folder / "a.sha256").write_text(hashlib.sha256(b"other").hexdigest())
+    with closing(local(folder, digests=True)) as one:
+        with pytest.raises(Refusal, match="does not have the digest beside it") as refusal:
+            await one.ask(asked("a"), 5)
+        assert refusal.value.code is codes.PROVIDER_BROKEN_ANSWER
+        (folder / "a.sha256").write_text(hashlib.sha256(bytes(size)).hexdigest())
+        answer = await one.ask(asked("a"), 5)
+        assert answer.body.announced == size
+        assert await everything(answer) == bytes(size)
+
+
+@pytest.mark.requirement("ADP-10")
+@pytest.mark.parametrize("size", [HELD_BYTES + 1, HELD_BYTES + 3 * PART_BYTES])
 async def test_a_wrong_digest_never_lets_the_last_part_go(tmp_path: Path, size: int) -> None:
     folder = fill(tmp_path)
     (folder / "a").write_bytes(bytes(size))
@@ -294,6 +311,59 @@ async def test_a_server_is_known_by_its_key(tmp_path: Path) -> None:
         with closing(remote(made, login(theirs))) as one:
             assert await everything(await one.ask(asked("alphabet.txt"), 5)) == ALPHABET
         assert await refused(remote(made, login(other))) is codes.PROVIDER_UNREACHABLE
+
+
+class _AsIfElsewhere(Egress):
+    """Loopback is not allowed, and yet the server of the test is found."""
+
+    async def resolve(self, host: str, port: int, networks: Any) -> list[str]:
+        return [host]
+
+
+@pytest.mark.requirement("ADP-09")
+async def test_outside_a_developers_machine_a_server_without_a_known_key_is_not_asked(tmp_path: Path) -> None:
+    fill(tmp_path)
+    with sftp_server(tmp_path) as port:
+        made = interface(f"sftp://127.0.0.1:{port}/lent")
+        one = FilesProvider(made, _AsIfElsewhere(False, frozenset()), lambda: KEYS)
+        assert await refused(one) is codes.CREDENTIAL_MISSING
+
+
+@pytest.mark.requirement("ADP-09")
+async def test_a_server_asked_with_a_password_is_known_by_its_key(tmp_path: Path) -> None:
+    theirs, other = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    fill(tmp_path)
+
+    def login(host: Any) -> Basic:
+        return Basic(user=KEYS.user, password=KEYS.password, host_key=host.export_public_key().decode().strip())
+
+    with sftp_server(tmp_path, server_host_keys=[theirs]) as port:
+        made = interface(f"sftp://127.0.0.1:{port}/lent")
+        with closing(remote(made, login(theirs))) as one:
+            assert await everything(await one.ask(asked("alphabet.txt"), 5)) == ALPHABET
+        assert await refused(remote(made, login(other))) is codes.PROVIDER_UNREACHABLE
+
+
+@pytest.mark.requirement("ADP-09")
+async def test_downloads_under_way_outlive_the_credential_that_they_began_with(tmp_path: Path) -> None:
+    folder, present = fill(tmp_path), [KEYS]
+    size = 40 * PART_BYTES
+    (folder / "large").write_bytes(bytes(size))
+    (folder / "large.sha256").write_text(hashlib.sha256(bytes(size)).hexdigest())
+    with sftp_server(tmp_path) as port:
+        one = FilesProvider(interface(f"sftp://127.0.0.1:{port}/lent"), HOME, lambda: present[0])
+        with closing(one):
+            answer = await one.ask(asked("large"), 5)
+            arrived = len(await answer.body.chunk())
+            assert isinstance(one._shelf, SftpShelf)
+            old = one._shelf._line
+            assert old is not None
+            present[0] = Basic(user=KEYS.user, password="newer")
+            with pytest.raises(Refusal, match="PermissionDenied"):
+                await one.ask(asked("alphabet.txt"), 5)
+            assert arrived + len(await everything(answer)) == size
+            await asyncio.sleep(0)
+            assert old.connection.is_closed()
 
 
 @pytest.mark.requirement("ADP-09")

@@ -7,7 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 import asyncpg
 import pytest
 
-from exchange_service.guesses import MOST_OF_A_GRANT, MOST_OF_A_QUESTION, Guesses
+from exchange_service.contract.verdict import Word
+from exchange_service.guesses import (
+    MOST_OF_A_GRANT,
+    MOST_OF_A_QUESTION,
+    MOST_WITHOUT_RECORD,
+    RIGHT_FOR_A_WRONG,
+    Guess,
+    Guesses,
+)
 from harness.postgres import Cluster, Database
 from runtime.errors import Refusal
 from wire import codes
@@ -37,7 +45,8 @@ def replicas(pools: list[asyncpg.Pool]) -> list[Guesses]:
 
 
 async def guess(guesses: Guesses, question: bytes, wrong: bool | None, grant: str = "g-1") -> None:
-    await guesses.settle(await guesses.admit(grant, question), wrong)
+    word: Word | None = None if wrong is None else "no" if wrong else "yes"
+    await guesses.settle(await guesses.admit(grant, question), word)
 
 
 async def refused(guesses: Guesses, question: bytes, grant: str = "g-1") -> int:
@@ -82,15 +91,15 @@ async def test_of_many_at_once_no_more_are_asked_than_may_go_wrong(
 ) -> None:
     question = os.urandom(32)
     asked = await asyncio.gather(*(replicas[n % 2].admit("g-1", question) for n in range(20)), return_exceptions=True)
-    admitted = [one for one in asked if isinstance(one, int)]
+    admitted = [one for one in asked if isinstance(one, Guess)]
     assert len(admitted) == MOST_OF_A_QUESTION
     assert {one.code for one in asked if isinstance(one, Refusal)} == {codes.GUESSES_EXHAUSTED}
-    assert all(isinstance(one, int | Refusal) for one in asked)
+    assert all(isinstance(one, Guess | Refusal) for one in asked)
     await older(pools, "3 minutes")  # their process died: they never got a verdict
     await guess(replicas[0], question, True)
 
 
-async def test_a_grant_that_is_mostly_wrong_has_to_wait(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
+async def test_a_grant_that_is_often_wrong_has_to_wait(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
     for n in range(MOST_OF_A_GRANT):
         await guess(replicas[n % 2], os.urandom(32), True)
     for replica in replicas:
@@ -100,12 +109,54 @@ async def test_a_grant_that_is_mostly_wrong_has_to_wait(replicas: list[Guesses],
     await guess(replicas[0], os.urandom(32), True)
 
 
-async def test_a_grant_that_is_mostly_right_goes_on(replicas: list[Guesses]) -> None:
+async def right(pools: list[asyncpg.Pool], count: int, question: bytes | None = None) -> None:
+    """So many right ones of one question, or each of another."""
+    rows = [("g-1", question or os.urandom(32), False) for _ in range(count)]
+    statement = "INSERT INTO exchange.guess (grant_id, question, at, wrong) VALUES ($1, $2, now(), $3)"
+    await pools[0].executemany(statement, rows)
+
+
+async def test_a_grant_that_is_nearly_always_right_goes_on(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
     for _ in range(MOST_OF_A_GRANT):
-        await guess(replicas[0], os.urandom(32), False)
-        await guess(replicas[1], os.urandom(32), True)
-    await guess(replicas[0], os.urandom(32), True)
+        await guess(replicas[0], os.urandom(32), True)
+    await right(pools, RIGHT_FOR_A_WRONG * MOST_OF_A_GRANT)
     await refused(replicas[0], os.urandom(32))
+    await right(pools, 1)
+    await guess(replicas[1], os.urandom(32), True)
+    await refused(replicas[0], os.urandom(32))
+
+
+async def test_nobody_hides_behind_one_answer_that_he_knows(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
+    await right(pools, 20 * MOST_OF_A_GRANT, os.urandom(32))
+    for _ in range(MOST_OF_A_GRANT):
+        await guess(replicas[0], os.urandom(32), True)
+    await refused(replicas[1], os.urandom(32))
+
+
+async def test_what_is_under_way_counts_as_wrong_until_it_is_known(
+    replicas: list[Guesses], pools: list[asyncpg.Pool]
+) -> None:
+    asking = (replicas[n % 2].admit("g-1", os.urandom(32)) for n in range(MOST_OF_A_GRANT + 10))
+    asked = await asyncio.gather(*asking, return_exceptions=True)
+    admitted = [one for one in asked if isinstance(one, Guess)]
+    assert len(admitted) == MOST_OF_A_GRANT
+    assert await refused(replicas[0], os.urandom(32)) == 1
+    await replicas[0].settle(admitted[0], "yes")
+    await guess(replicas[0], os.urandom(32), None)
+    await older(pools, "3 minutes")  # their process died
+    await guess(replicas[0], os.urandom(32), True)
+
+
+async def test_who_has_no_record_is_not_tried_out_either(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
+    question = os.urandom(32)
+    for n in range(MOST_WITHOUT_RECORD):
+        asked = await replicas[n % 2].admit("g-1", question if n < 10 else os.urandom(32))
+        await replicas[n % 2].settle(asked, "no_record")
+    for replica in replicas:
+        assert 0 < await refused(replica, os.urandom(32)) <= 3600
+        await guess(replica, os.urandom(32), True, "g-2")
+    await older(pools, "61 minutes")
+    await guess(replicas[0], question, True)
 
 
 async def test_what_no_rule_looks_at_is_forgotten(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
@@ -120,25 +171,18 @@ async def test_what_no_rule_looks_at_is_forgotten(replicas: list[Guesses], pools
 
 async def test_nothing_of_a_question_is_kept(replicas: list[Guesses], pools: list[asyncpg.Pool]) -> None:
     number = "990101199003070218"
-    question = replicas[0].question("g-1", "/{id}", {"id": number}, "a=b", b"{}")
+    question = replicas[0].question("g-1", f"person {number}".encode())
     await guess(replicas[0], question, True)
     kept = await pools[0].fetchval("SELECT string_agg(guess::text, ' ') FROM exchange.guess")
     assert number not in kept
     assert number.encode().hex() not in kept
 
 
-async def test_every_part_of_a_question_tells_it_apart(replicas: list[Guesses]) -> None:
-    of = replicas[0].question
-    questions = [
-        of("g", "/a", {}, "", b""), of("h", "/a", {}, "", b""), of("g", "/b", {}, "", b""),
-        of("g", "/a", {"x": "1"}, "", b""),
-        of("g", "/a", {}, "x=1", b""), of("g", "/a", {}, "", b"x"),
-        Guesses(None, b"another key of thirty-two bytes!").question("g", "/a", {}, "", b""),
-    ]  # fmt: skip
+def test_a_question_belongs_to_one_grant_and_one_key() -> None:
+    of, other = Guesses(None, KEY).question, Guesses(None, b"another key of thirty-two bytes!").question
+    questions = [of("g", b"a"), of("h", b"a"), of("g", b"b"), other("g", b"a")]
     assert len(set(questions)) == len(questions)
-    assert of("g", "/a", {"x": "1", "y": "2"}, "", b"") == replicas[1].question(
-        "g", "/a", {"y": "2", "x": "1"}, "", b""
-    )
+    assert of("g", b"a") == questions[0]
     with pytest.raises(ValueError, match="32 bytes"):
         Guesses(None, b"short")
 

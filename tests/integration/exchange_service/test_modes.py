@@ -4,14 +4,16 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from harness.exchange import Running, interface, message, running
 from harness.origin import Line, Origin, origin
 from harness.postgres import Cluster, Database
 from runtime.ids import uuid7
 from wire.calls import CallMessage, Obligations
-from wire.catalog import Field
+from wire.catalog import Field, Operation
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("EXC-34")]
 SECRET_NAME = "欧阳测试"
@@ -125,6 +127,47 @@ async def test_claims_that_are_none_ask_nobody(exchange: Running, register: Regi
     assert not register.asked
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("question", [{"id_card": "x"}, "x", 1, False], ids=str)
+async def test_what_has_no_body_takes_no_question_beside_the_claims(
+    exchange: Running, register: Register, provider: Origin, method: str, question: object
+) -> None:
+    head = Operation(method="HEAD", path="", target="/thing")
+    asked = interface(provider.port, fields=FIELDS)
+    exchange.serve(msgspec.structs.replace(asked, operations=[*asked.operations, head]))
+    reply, said = await exchange.ask(verifying(method=method), claims(question, name="a", age=1))
+    assert (reply.code, said, register.asked) == ("request/claims", b"", [])
+
+
+async def test_no_spelling_of_a_question_is_another_question(exchange: Running, register: Register) -> None:
+    asked = verifying().grant
+    for n in range(6):
+        body = b'{"claims": {"name": "a", "age": %d}, "question": {"id":%b "1"}}' % (n, b" " * n)
+        reply, _ = await exchange.ask(verifying(grant=asked, method="POST"), body)
+        assert (reply.verdict or reply.code) == ("no" if n < 5 else "verify/too-many-wrong")
+    assert len(register.asked) == 5
+
+
+async def test_a_broken_contract_says_nothing_about_what_is_not_granted(
+    exchange: Running, register: Register, provider: Origin
+) -> None:
+    schema: dict[str, object] = {"properties": {"age": {"maximum": 150}, "other": {"type": "array", "maxItems": 0}}}
+    exchange.serve(interface(provider.port, fields=FIELDS, response=schema))
+    register.content = {"name": SECRET_NAME, "age": 41, "other": ["x"]}
+    with capture_logs() as logs:
+        asked, _ = await exchange.ask(message(obligations=GRANTED))
+        verified, _ = await exchange.ask(verifying(), RIGHT)
+    assert asked.code == verified.code == "provider/broken-answer"
+    assert asked.detail == verified.detail == "it breaks the contract"
+    assert [line["reason"] for line in logs if line["event"] == "answer.breaks_contract"] == (
+        ["/other: breaks `maxItems`"] * 2
+    )
+    register.content = {"age": 151}
+    asked, _ = await exchange.ask(message(obligations=GRANTED))
+    verified, _ = await exchange.ask(verifying(), RIGHT)
+    assert (asked.detail, verified.detail) == ("/age: breaks `maximum`", "it breaks the contract")
+
+
 @pytest.mark.parametrize("status", [b"500 Oops", b"400 Bad Request", b"403 Forbidden"])
 async def test_an_error_of_the_provider_is_no_verdict(exchange: Running, register: Register, status: bytes) -> None:
     register.status = status
@@ -141,6 +184,17 @@ async def test_after_five_wrong_ones_nobody_is_asked(exchange: Running, register
     assert int(reply.facts["retry_after"]) > 3600
     assert len(register.asked) == 5
     assert (await exchange.ask(verifying(grant=asked, query="another=one"), RIGHT))[0].verdict == "yes"
+
+
+async def test_a_comparison_cannot_try_one_value_after_the_other(exchange: Running, register: Register) -> None:
+    asked = verifying().grant
+    for age in range(20, 25):
+        reply, said = await exchange.ask(verifying(mode="compare", grant=asked), claims(age=age))
+        assert json.loads(said) == {"result": "compared", "fields": {"age": "mismatch"}}
+    for age in (25, 41):
+        reply, said = await exchange.ask(verifying(mode="compare", grant=asked), claims(age=age))
+        assert (reply.status, reply.code, said) == (429, "verify/too-many-wrong", b"")
+    assert len(register.asked) == 5
 
 
 async def test_the_same_guess_under_one_key_is_one_guess(exchange: Running, register: Register) -> None:

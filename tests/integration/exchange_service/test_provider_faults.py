@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import time
 import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -9,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from exchange_service.asking import Visit, may_ask_again
+from exchange_service.providers.provider import Question
 from harness.exchange import Running, interface, message, running
 from harness.origin import Line, Origin, Script, origin, says
 from harness.postgres import Cluster, Database
@@ -92,10 +95,7 @@ FAULTS: dict[str, tuple[Script, str]] = {
     "F-18 a body too large": (says(HEAD + b"Content-Length: 10485761\r\n\r\n"), "provider/broken-answer"),
     "H-89 CR in a value": (says(HEAD + b"x: a\rset-cookie: b\r\nContent-Length: 0\r\n\r\n"), "provider/broken-answer"),
     "H-89 a folded line": (says(HEAD + b"x: a\r\n b\r\nContent-Length: 0\r\n\r\n"), "provider/broken-answer"),
-    "H-89 two lengths": (
-        says(HEAD + b"Content-Length: 7\r\nContent-Length: 7\r\n\r\n" + BODY),
-        "provider/broken-answer",
-    ),
+    "H-89 two lengths": (says(HEAD + b"Content-Length: 7\r\n" * 2 + b"\r\n" + BODY), "provider/broken-answer"),
     "H-89 length and chunks": (
         says(HEAD + b"Content-Length: 7\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         "provider/broken-answer",
@@ -179,23 +179,24 @@ async def test_a_packed_answer_is_unpacked_and_projected(exchange: Running) -> N
 
 # --- answers that meet the wrong question ---------------------------------------------------------------------------
 @pytest.mark.requirement("EXC-25")
-@pytest.mark.parametrize("row", ["H-90 at once", "H-90 a moment later"])
-async def test_bytes_behind_an_answer_reach_nobody(exchange: Running, row: str) -> None:
+@pytest.mark.parametrize(("row", "code"), [("H-90 at once", "provider/broken-answer"), ("H-90 a moment later", "")])
+async def test_bytes_behind_an_answer_reach_nobody(exchange: Running, row: str, code: str) -> None:
+    answered, poison = asyncio.Event(), answer(b'{"a":"poison"}')
+
     async def script(line: Line) -> None:
         await line.request()
-        canary = b'{"a":"of %d"}' % line.number
-        if row == "H-90 at once":
-            await line.say(answer(canary) + answer(b'{"a":"poison"}'))
-        else:
-            await line.say(answer(canary))
-            await line.say(answer(b'{"a":"poison"}'))
+        await line.say(answer(b'{"a":"of %d"}' % line.number) + (poison if code else b""))
+        await answered.wait()
+        await line.say(poison)
         await line.closed()
 
     async with origin(script) as it:
         exchange.serve(interface(it.port))
-        for number in range(5):
-            _, content = await exchange.ask(message(grant=f"g{number}"))
-            assert content in (b"", b'{"a":"of %d"}' % number)
+        for number in range(4):  # a breaker opens at five
+            answered.clear()
+            reply, content = await exchange.ask(message(grant=f"g{number}"))
+            assert (reply.code, content) == (code, b"" if code else b'{"a":"of %d"}' % number)
+            answered.set()
             await it.wait_for(lambda: it.open == 0)
 
 
@@ -298,15 +299,14 @@ async def test_after_a_time_out_nobody_is_asked_again(exchange: Running) -> None
 
 @pytest.mark.requirement("EXC-26")
 async def test_with_less_left_than_the_first_took_nobody_is_asked_again(exchange: Running) -> None:
-    async def script(line: Line) -> None:
-        await line.request()
-        await asyncio.sleep(0.55)
-        await line.say(BUSY)
-
-    async with origin(script) as it:
-        exchange.serve(interface(it.port))
-        assert (await exchange.ask(message(within_s=1)))[0].status == 503
-        assert len(it.lines) == 1
+    exchange.serve(interface(1))
+    visit, question = (
+        Visit(exchange.served(), 1, is_probe=False),
+        Question(operation=operation("GET", repeatable=False)),
+    )
+    for took_s, left_s, may in ((0, 60, True), (30, 60, True), (90, 60, False), (0, -1, False)):
+        deadline_ms = int((time.time() + left_s) * 1000)
+        assert may_ask_again(visit, question, deadline_ms, time.monotonic() - took_s) is may
 
 
 @pytest.mark.requirement("EXC-26")
@@ -385,3 +385,16 @@ async def test_a_provider_that_fails_rests_and_comes_back_by_one_call(exchange: 
         assert Counter([(await task)[0].code for task in together]) == {"": 1, "provider/resting": 19}
         assert script.questions == 6
         assert {reply.status for reply, _ in await exchange.asks(8)} == {200}
+
+
+@pytest.mark.requirement("EXC-08", "EXC-26")
+@pytest.mark.parametrize("row", ["F-19 probe"])
+async def test_the_one_call_that_is_let_through_is_one_question(exchange: Running, row: str) -> None:
+    script = Counting(BUSY, 99)
+    async with origin(script) as it:
+        exchange.serve(interface(it.port))
+        assert {(await exchange.ask(message(method="POST")))[0].status for _ in range(5)} == {503}
+        exchange.served().breaker.waits_until = 0.0  # the pause is over
+        reply, _ = await exchange.ask()
+        assert (reply.status, reply.code, script.questions) == (503, "", 6)
+        assert (await exchange.ask())[0].code == "provider/resting"

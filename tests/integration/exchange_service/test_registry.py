@@ -1,6 +1,7 @@
 """Registrations as they change under calls: what is carried over, what ends, and what a hostile one can do."""
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from harness.exchange import Running, interface, message, running
 from harness.origin import Line, origin
 from harness.postgres import Cluster, Database
 from wire.calls import Obligations
-from wire.catalog import Field, MaskRule, Operation, Soap, Table
+from wire.catalog import Entry, Field, MaskRule, Operation, Soap, Table
 
 pytestmark = pytest.mark.anyio
 
@@ -26,12 +27,13 @@ async def exchange(database: Database) -> AsyncIterator[Running]:
         yield it
 
 
+ANSWER = b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n{"a":"12345","b":2}'
+
+
 async def answering(line: Line) -> None:
     while True:
         await line.request()
-        await line.say(
-            b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 19\r\n\r\n{"a":"12345","b":2}'
-        )
+        await line.say(ANSWER)
 
 
 SCHEMA = {
@@ -82,7 +84,7 @@ async def test_a_registration_that_is_mended_is_used_again(exchange: Running) ->
 
 
 @pytest.mark.requirement("EXC-31")
-async def test_what_is_known_of_a_provider_outlives_its_registration_and_connections_do_not(exchange: Running) -> None:
+async def test_what_is_known_of_a_provider_outlives_its_registration(exchange: Running) -> None:
     async with origin(answering) as it:
         exchange.serve(interface(it.port))
         await exchange.ask()
@@ -92,10 +94,56 @@ async def test_what_is_known_of_a_provider_outlives_its_registration_and_connect
         assert new is not old
         assert (new.breaker, new.pulse, new.compartment) == (old.breaker, old.pulse, old.compartment)
         assert it.open == 1
-        old._end()  # what a timer does once nobody can be on the way to it
-        await it.wait_for(lambda: it.open == 0)
         exchange.serve(interface(1))
         assert exchange.served().breaker is not old.breaker
+
+
+GONE = Entry(revision=2, kind="interface", id="thing/v1")
+ENDS: dict[str, Callable[[Running, int], None]] = {
+    "registered anew": lambda exchange, port: exchange.serve(interface(port, name="新名")),
+    "at another address": lambda exchange, _: exchange.serve(interface(1)),
+    "with a mistake": lambda exchange, port: exchange.serve(interface(port, response={"type": "nonsense"})),
+    "no longer there": lambda exchange, _: exchange.serve(),
+    "removed": lambda exchange, _: exchange.exchange.registry.apply([GONE]),
+}
+
+
+@pytest.mark.requirement("EXC-31")
+@pytest.mark.parametrize("how", ENDS)
+async def test_a_registration_that_has_gone_leaves_no_connection_open(
+    exchange: Running, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The call that is under way gets its answer first."""
+    monkeypatch.setattr("exchange_service.providers.rest.IDLE_S", 3600.0)  # nothing ends of itself
+    monkeypatch.setattr("exchange_service.registry.LINGER_S", 0.0)
+    held = asyncio.Event()
+
+    async def script(line: Line) -> None:
+        await line.request()
+        await held.wait()
+        await line.say(ANSWER)
+        await line.closed()
+
+    async with origin(script) as it:
+        exchange.serve(interface(it.port))
+        old, under_way = exchange.served(), asyncio.create_task(exchange.ask())
+        await it.wait_for(lambda: len(it.lines) == 1)
+        ENDS[how](exchange, it.port)
+        await it.wait_for(lambda: old._is_ended)
+        assert it.open == 1
+        held.set()
+        assert (await under_way)[0].status == 200
+        await it.wait_for(lambda: it.open == 0)
+
+
+@pytest.mark.requirement("EXC-31")
+async def test_connections_of_an_exchange_end_with_it(exchange: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("exchange_service.providers.rest.IDLE_S", 3600.0)
+    async with origin(answering) as it:
+        exchange.serve(interface(it.port))
+        await exchange.ask()
+        exchange.exchange.registry.close()
+        await it.wait_for(lambda: it.open == 0)
 
 
 @pytest.mark.requirement("EXC-01")

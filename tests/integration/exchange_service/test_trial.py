@@ -187,6 +187,7 @@ async def test_an_unknown_interface_and_a_catalog_that_is_away(database: Databas
         pytest.param(b"[]", id="list"),
         pytest.param(b'{"path":""}', id="no-method"),
         pytest.param(b'{"method":"GET","paht":""}', id="unknown-member"),
+        pytest.param(b'{"method":"GET","request_base64":"%"}', id="no-base64"),
         pytest.param(b'{"method":"GET","request":' + b"[" * 5000, id="deep"),
     ],
 )
@@ -287,6 +288,7 @@ async def test_of_a_file_only_the_beginning_is_fetched(database: Database) -> No
     [
         pytest.param("json", {"a": 1}, (b'{"a":1}', b"application/json"), id="json"),
         pytest.param("form", {"a": "1 & 2"}, (b"a=1+%26+2", b"application/x-www-form-urlencoded"), id="form"),
+        pytest.param("form", "name=li\n", (b"name=li", b"application/x-www-form-urlencoded"), id="form-as-text"),
         pytest.param("xml", "<a>1</a>", (b"<a>1</a>", b"application/xml"), id="xml"),
     ],
 )
@@ -296,3 +298,11 @@ async def test_a_body_is_sent_as_a_consumer_would(
     async with bench(database, msgspec.structs.replace(RSJ, adapter=Rest(request_format=kind))) as it:
         assert (await it.report({"method": "POST", "request": request_}))["ok"] is True
         assert (it.origin.asked[-1].body, it.origin.asked[-1].fields[b"content-type"]) == sent
+
+
+@pytest.mark.requirement("CRD-10")
+async def test_bytes_are_sent_as_they_are(database: Database) -> None:
+    async with bench(database, msgspec.structs.replace(RSJ, adapter=Rest(request_format="binary"))) as it:
+        assert (await it.report({"method": "POST", "request_base64": "//4A"}))["ok"] is True
+        sent = it.origin.asked[-1]
+        assert (sent.body, sent.fields[b"content-type"]) == (b"\xff\xfe\x00", b"application/octet-stream")

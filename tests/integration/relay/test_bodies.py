@@ -71,7 +71,8 @@ def test_no_100_when_the_body_is_here_already(lanes: Lanes) -> None:
         assert client.answer()[::2] == (200, b"hello")
 
 
-def test_no_100_when_the_handler_refuses_without_reading(lanes: Lanes) -> None:
+@pytest.mark.parametrize("row", ["H-85"])
+def test_no_100_when_the_handler_refuses_without_reading(lanes: Lanes, row: str) -> None:
     async def refuse(call: Call) -> None:
         call.answer(401, b"who are you")
 

@@ -7,7 +7,7 @@ from harness.lanes import Client, Lanes
 from relay import protocol
 
 CASES = [
-    pytest.param(expected, data, id=f"{lane}-{name}")
+    pytest.param(expected, data, id=f"{name}-{lane}")
     for name, expected, request in VECTORS
     for lane, data in (("fastapi", request), ("call", on_the_fast_lane(request)))
 ]
@@ -36,7 +36,7 @@ def test_what_could_be_read_in_two_ways_is_refused_on_both_lanes(lanes: Lanes, e
 
 
 @pytest.mark.requirement("REL-01")
-@pytest.mark.parametrize("path", [b"/", b"/x/"])
+@pytest.mark.parametrize("path", [b"/", b"/x/"], ids=["H-86 fastapi", "H-86 call"])
 def test_trailers_are_never_merged_into_the_headers(lanes: Lanes, path: bytes) -> None:
     with Client(lanes.port) as client:
         client.send(b"POST %b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" % path)
@@ -47,7 +47,7 @@ def test_trailers_are_never_merged_into_the_headers(lanes: Lanes, path: bytes) -
 
 
 @pytest.mark.requirement("REL-01")
-@pytest.mark.parametrize("path", [b"/", b"/x/"])
+@pytest.mark.parametrize("path", [b"/", b"/x/"], ids=["H-94 fastapi", "H-94 call"])
 def test_a_method_that_is_not_served_is_told_which_are(lanes: Lanes, path: bytes) -> None:
     with Client(lanes.port) as client:
         client.send(b"OPTIONS %b HTTP/1.1\r\nHost: a\r\n\r\n" % path)

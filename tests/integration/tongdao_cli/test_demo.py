@@ -47,7 +47,7 @@ def gateway(cluster: Any, tmp_path: Path) -> Iterator[Client]:
     consents.write_text(json.dumps({"keys": [KEY.as_dict(private=True)]}))
     settings = Settings(
         port=free_port(), service_secret_file=secret, subject_key_file=subject, consent_keys_file=consents,
-        issuer=ISSUER, identity_url="", audit_url="",
+        issuer=ISSUER, identity_url="", audit_url="", allow_loopback=True,
         database_url=cluster.database(("catalog_service", "catalog")).url_of("catalog"),
     )  # fmt: skip
     keys = {"keys": [KEY.as_dict(private=False)]}

@@ -6,6 +6,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
+from audit_service.fsck import searched
+from audit_service.fsck.findings import Findings
+from audit_service.fsck.walk import Leaf as Walked
 from audit_service.summary import LONGEST_KEY, LONGEST_TEXT, Filter, Summary, moment, outcomes_of, summary_of
 from harness.audit_log import AT_MS, record
 from harness.leaves import leaves
@@ -50,13 +53,14 @@ def test_numbers_beyond_all_bounds_are_clamped() -> None:
 def test_a_row_says_what_its_leaf_says() -> None:
     leaf, _ = record(CALL, "gateway-1", 1, 1, "outcome", at_ready=AT_MS + 45, status=404, code="provider/not-found",
                      fault="provider", trace="ab" * 16, subject="p-1", request_bytes=5, answer_bytes=9,
-                     fields_returned=2, fields_masked=1, operation="查询")  # fmt: skip
+                     fields_returned=2, fields_masked=1, operation="查询", mode="verify", verdict="no",
+                     consent="c-1")  # fmt: skip
     assert summary_of(SEGMENT, 7, leaf) == Summary(
         segment=SEGMENT, leaf_index=7, call_id=CALL, kind="outcome", at=moment(AT_MS + 45), department="民政局",
         system="mzj-relief", provider="公安局", interface="gaj-identity-verify", version="v1", grant_id="g-1",
         case_no="办件-1", purpose="低保核查", operation="查询", trace="ab" * 16, subject="p-1", status=404,
         code="provider/not-found", fault="provider", took_ms=45, request_bytes=5, answer_bytes=9, fields_returned=2,
-        fields_masked=1, gateway="gateway-1",
+        fields_masked=1, gateway="gateway-1", mode="verify", verdict="no", consent="c-1",
     )  # fmt: skip
 
 
@@ -68,6 +72,47 @@ def test_an_event_is_about_a_person_only_by_a_pseudonym(subject: str, found: str
     row = summary_of(SEGMENT, 7, encode(leaf))
     assert row is not None
     assert row.subject == found
+
+
+def told_by(event: str, **facts: str) -> Summary:
+    """The row of an event."""
+    of = Event(id=CALL, at=1, event=event, actor="a", department="d", facts=facts)
+    row = summary_of(SEGMENT, 7, encode(event_leaf(of, "audit-1", 1, 1)))
+    assert row is not None
+    return row
+
+
+@pytest.mark.requirement("SRC-22")
+@pytest.mark.parametrize("event", ["consent.used", "grant.given"])
+def test_an_event_of_a_grant_or_consent_is_found_by_interface_and_by_provider(event: str) -> None:
+    row = told_by(event, interface="shebao/v1", provider="人社局", consent="c-1")
+    assert (row.interface, row.version, row.provider, row.consent) == ("shebao", "v1", "人社局", "c-1")
+    assert told_by(event, interface="shebao", version="v1").version == "v1"
+    assert told_by("interface.opened", interface="shebao/v1").interface == "shebao/v1"
+
+
+@pytest.mark.requirement("SRC-22")
+def test_a_row_of_a_grant_that_was_made_the_earlier_way_is_no_finding() -> None:
+    of = Event(id=CALL, at=1, event="grant.given", actor="a", department="d", facts={"interface": "shebao/v1"})
+    leaf = encode(event_leaf(of, "audit-1", 1, 1))
+    row = summary_of(SEGMENT, 7, leaf)
+    assert row is not None
+    earlier = msgspec.structs.replace(row, interface="shebao/v1", version="")
+    for found, is_sound in (
+        (row, True), (earlier, True), (msgspec.structs.replace(earlier, version="v1"), False),
+        (msgspec.structs.replace(earlier, interface="shebao/v2"), False),
+    ):  # fmt: skip
+        findings = Findings()
+        searched.compare({7: Walked(SEGMENT, leaf, None)}, [found], 8, {SEGMENT}, findings)
+        assert (not findings.lines) == is_sound
+
+
+@pytest.mark.requirement("SRC-23")
+def test_a_mode_is_of_calls_alone() -> None:
+    row = Summary(segment=SEGMENT, leaf_index=1, call_id=CALL, kind="outcome", at=moment(0))
+    assert Filter(mode="query").matches(row)
+    assert not Filter(mode="verify").matches(row)
+    assert not Filter(mode="query").matches(msgspec.structs.replace(row, kind="event"))
 
 
 @pytest.mark.requirement("SRC-22")

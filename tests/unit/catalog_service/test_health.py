@@ -101,9 +101,12 @@ MOVES: dict[str, tuple[Stage, Condition, str]] = {
     "HEA-open-still": ("circuit_open", replace(BUSY, open=2, closed=0), ""),
     "HEA-open-trying": ("circuit_open", replace(BUSY, open=0, closed=1), ""),
     "HEA-open-well": ("circuit_open", BUSY, "recover"),
-    "HEA-open-answered-a-probe": (
-        "circuit_open", replace(IDLE, reachable=True, last_success_ms=NOW + 1), "recover"),
-    "HEA-open-answered-before": ("circuit_open", replace(IDLE, reachable=True, last_success_ms=NOW), ""),
+    "HEA-open-answered": ("circuit_open", replace(IDLE, calls=1, last_success_ms=NOW + 1), "recover"),
+    "HEA-open-answered-before": ("circuit_open", replace(IDLE, last_success_ms=NOW), ""),
+    "HEA-open-reached": ("circuit_open", replace(IDLE, reachable=True), "recover"),
+    "HEA-degraded-reached-and-failing": ("degraded", replace(IDLE, reachable=True, calls=3, failures=3), ""),
+    "HEA-open-asked-again-and-failing": (
+        "circuit_open", replace(BUSY, failures=50, last_success_ms=NOW + 1), "degrade"),
     "HEA-nobody-tells": ("circuit_open", Condition(), ""),
     "HEA-deprecated": ("deprecated", replace(BUSY, open=2, closed=0), ""),
     "HEA-not-yet-open": ("mounted", replace(BUSY, open=2, closed=0), ""),
@@ -155,7 +158,7 @@ reports = st.builds(
 )  # fmt: skip
 ENDS: dict[str, tuple[Health, Stage]] = {
     "online": (Health(calls=50, reachable=True, last_success_ms=2 * NOW), "online"),
-    "answering-probes": (Health(reachable=True, last_success_ms=2 * NOW), "online"),
+    "reached": (Health(reachable=True), "online"),
     "open": (Health(calls=2, failures=2, breaker="open", reachable=False), "circuit_open"),
 }
 

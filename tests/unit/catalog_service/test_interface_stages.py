@@ -7,7 +7,15 @@ import pytest
 from msgspec.structs import replace
 
 from catalog_service.directory.evidence import Evidence, kept
-from catalog_service.directory.interface_stages import GUARDS, LABELS, MACHINE, NOTICE_DAYS, RULES, Situation
+from catalog_service.directory.interface_stages import (
+    CONDITIONS,
+    GUARDS,
+    LABELS,
+    MACHINE,
+    NOTICE_DAYS,
+    RULES,
+    Situation,
+)
 from catalog_service.directory.model import SERVED, Interface, staged
 from catalog_service.directory.sample import misfits_of
 from catalog_service.machine import START, Attempt, Role, Rules, step
@@ -62,7 +70,7 @@ def test_every_role_does_in_every_stage_what_the_table_says_and_nothing_else() -
         "mounted": {PV: ["open"]},
         "online": {PV: ["deprecate"], SYS: ["degrade", "trip"]},
         "degraded": {PV: ["deprecate"], SYS: ["trip", "recover"]},
-        "circuit_open": {PV: ["deprecate"], SYS: ["recover"]},
+        "circuit_open": {PV: ["deprecate"], SYS: ["degrade", "recover"]},
         "deprecated": {PV: ["close"]},
     }
     check_every_row_is_taken(MACHINE)
@@ -71,6 +79,7 @@ def test_every_role_does_in_every_stage_what_the_table_says_and_nothing_else() -
 
 def test_the_table_says_nothing_without_a_meaning() -> None:
     assert {name for row in MACHINE.rows for name in row.guards} == GUARDS.keys()
+    assert {row.when for row in MACHINE.rows} - {""} == CONDITIONS.keys()
     assert {name for row in MACHINE.rows for name in row.needs} <= set(Evidence.__struct_fields__)
     assert MACHINE.states == tuple(LABELS)
     assert {*SERVED} == {"online", "degraded", "circuit_open", "deprecated"}
@@ -126,8 +135,23 @@ def test_every_guard_refuses_by_itself_and_matters(guard: str, n: int) -> None:
     with pytest.raises(Refusal) as refused:
         tried(wrong, event, stage)
     assert refused.value.code.name == code
-    without = Rules(conditions={}, guards={**GUARDS, guard: lambda _: None})
+    without = Rules(conditions=CONDITIONS, guards={**GUARDS, guard: lambda _: None})
     assert tried(wrong, event, stage, without) == tried(right, event, stage)
+
+
+@pytest.mark.requirement("DIR-14")
+@pytest.mark.parametrize(("form", "code"), [("binary", ""), ("json", "request/invalid"), ("xml", "request/invalid")])
+def test_of_bytes_that_pass_through_no_sample_is_asked_for(form: Any, code: str) -> None:
+    attempt = Attempt(
+        event="test", state="registered", roles=frozenset({Role.PROVIDER}), client="gaj-officer", makers=frozenset(),
+        evidence={}, situation=situation(interface=replace(V1, format=form)),
+    )  # fmt: skip
+    if not code:
+        assert step(MACHINE, RULES, attempt).target == "tested"
+        return
+    with pytest.raises(Refusal) as refused:
+        step(MACHINE, RULES, attempt)
+    assert refused.value.code.name == code
 
 
 @pytest.mark.requirement("DIR-13")

@@ -10,6 +10,7 @@ import pytest
 
 from catalog_service.clocks.states import CLOCK
 from catalog_service.feed.model import Actor
+from catalog_service.notices.delivering import in_chinese
 from catalog_service.notices.model import Address, Notice, Subject, may_read
 from catalog_service.notices.webhook import Webhook, message, mistakes_in_webhook
 from catalog_service.notices.words import LIMITS, WORDS, rendered
@@ -75,6 +76,16 @@ def test_a_notice_is_told_in_words(word: str, facts: dict[str, str], zh: str, en
 @pytest.mark.parametrize("word", ["nobody.knows", "{number}", ""])
 def test_a_word_without_a_text_says_itself(word: str) -> None:
     assert rendered(word, {"number": "A-1"}) == {"zh": word, "en": word}
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [("answered 500", "对方应答 500"), ("not allowed: the address", "地址不允许"), ("TimedOut: 10 s", "无法送达")],
+)
+def test_a_failure_is_told_in_chinese(error: str, told: str) -> None:
+    assert in_chinese(error) == told
+    said = rendered("webhook.dead", {"webhook": "w", "error": error, "error_zh": in_chinese(error)})
+    assert (f"：{told}；" in said["zh"], error in said["en"], error in said["zh"]) == (True, True, False)
 
 
 def test_facts_are_never_taken_for_a_pattern() -> None:

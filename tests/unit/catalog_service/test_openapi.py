@@ -234,7 +234,10 @@ def references(value: Any) -> Iterator[str]:
 @given(SCHEMAS, SCHEMAS, SCHEMAS, SCHEMAS)
 def test_every_schema_becomes_one_that_stands_by_itself(root: Any, a: Any, b: Any, c: Any) -> None:
     document = {**answering(root, A=a, B=b, C=c), "openapi": "3.0.3"}
-    interface = one(document)
+    [interface], mistakes, _ = read(document)
+    if mistakes:  # what would never end is left to whoever wrote it
+        assert all("itself" in error or "schemas meet" in error for _, error in mistakes)
+        return
     for schema in (interface.response, interface.request, interface.parameters):
         assert schema is None or not list(contract.mistakes_in_schema(schema, "s"))
         defs: Any = (schema or {}).get("$defs", {})

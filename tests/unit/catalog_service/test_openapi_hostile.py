@@ -64,8 +64,8 @@ def test_references_in_a_circle_end() -> None:
     parameter = {"name": "q", "in": "query", "schema": {"$ref": "#/components/schemas/A"}}
     _, mistakes, _ = read(one_operation({"parameters": [parameter]}, components=circle))
     assert [error for _, error in mistakes if "circle" in error]
-    interface = one(answering({"$ref": "#/components/schemas/A"}, **circle["schemas"]))
-    assert interface.fields == []
+    _, mistakes, _ = read(answering({"$ref": "#/components/schemas/A"}, **circle["schemas"]))
+    assert [error for _, error in mistakes if "refers to itself" in error]
 
 
 @pytest.mark.requirement("INT-03")
@@ -88,8 +88,8 @@ def test_a_schema_inside_itself_stays_one_and_is_granted_whole() -> None:
     [
         (chain(3000), True),
         (doubling(40, "properties"), True),
-        (doubling(40, "allOf"), False),
-        (doubling(40, "anyOf"), False),
+        (doubling(40, "allOf"), True),
+        (doubling(40, "anyOf"), True),
         (answering({"type": "object", "properties": {f"f{n}": {} for n in range(2001)}}), True),
     ],
     ids=["chain", "properties", "allOf", "anyOf", "many"],

@@ -80,6 +80,11 @@ def test_an_address_that_leads_elsewhere_is_refused_by_the_name_of_its_rule(case
 
 
 OTHERS: dict[str, tuple[Interface, str, str]] = {
+    "REG-outside-networks": (replace(REST, base_url="http://10.2.0.1/"), "base_url", "address/outside-networks"),
+    "REG-outside-networks-6": (replace(REST, base_url="http://[2a00::1]/"), "base_url", "address/outside-networks"),
+    "REG-s3-outside-networks": (replace(FILES, base_url="s3://bucket/a", networks=["10.1.0.0/16"],
+                                        adapter=Files(endpoint="http://10.2.0.1")), "adapter/endpoint",
+                                "address/outside-networks"),
     "REG-table-http": (replace(TABLE, base_url="http://rsj.example/db"), "base_url", "url/scheme"),
     "REG-table-engine": (replace(TABLE, base_url="mysql://rsj.example/db"), "base_url", "url/scheme"),
     "REG-table-password": (replace(TABLE, base_url="postgresql://u:p@rsj.example/db"), "base_url", "url/userinfo"),
@@ -98,10 +103,10 @@ OTHERS: dict[str, tuple[Interface, str, str]] = {
     "REG-network-metadata": (replace(REST, networks=["169.254.0.0/16"]), "networks/0", "network/forbidden"),
     "REG-network-all": (replace(REST, networks=["10.0.0.0/8", "0.0.0.0/0"]), "networks/1", "network/too-wide"),
     "REG-network-loopback": (replace(REST, networks=["127.0.0.0/8"]), "networks/0", "network/forbidden"),
-    "REG-ref-http": (replace(REST, response={"items": {"$ref": "http://evil.example/s"}}), "response/items/$ref",
+    "S-23-ref-http": (replace(REST, response={"items": {"$ref": "http://evil.example/s"}}), "response/items/$ref",
                      "schema/remote-ref"),
-    "REG-ref-file": (replace(REST, parameters={"$ref": "file:///etc/passwd"}), "parameters/$ref", "schema/remote-ref"),
-    "REG-ref-dynamic": (replace(REST, request={"allOf": [{"$dynamicRef": "//evil.example"}]}),
+    "S-23-ref-file": (replace(REST, parameters={"$ref": "file:///etc/passwd"}), "parameters/$ref", "schema/remote-ref"),
+    "S-23-ref-dynamic": (replace(REST, request={"allOf": [{"$dynamicRef": "//evil.example"}]}),
                         "request/allOf/0/$dynamicRef", "schema/remote-ref"),
 }  # fmt: skip
 
@@ -128,12 +133,12 @@ def test_all_of_it_is_told_at_once_as_one_refusal() -> None:
 
 
 WSDLS = {
-    "REG-wsdl-import": (IMPORTING, 400, "wsdl/remote-import"),
-    "REG-wsdl-include": (
+    "S-24-wsdl-import": (IMPORTING, 400, "wsdl/remote-import"),
+    "S-24-wsdl-include": (
         WSDL.replace("<xs:element", '<xs:include schemaLocation="http://evil.example/a.xsd"/><xs:element', 1), 400,
         "wsdl/remote-import",
     ),
-    "REG-wsdl-entity": (f'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>{WSDL}', 400, "wsdl/dtd"),
+    "S-24-wsdl-entity": (f'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]>{WSDL}', 400, "wsdl/dtd"),
     "REG-wsdl-garbage": ("<a", 422, ""),
     "REG-wsdl-empty": (WSDL.partition("<service")[0] + "</definitions>", 422, ""),
 }  # fmt: skip

@@ -20,6 +20,7 @@ from harness.sheets import SHEET_PART, book, entry, of_parts, parts_of, rows, wi
 
 TITLES = [column.title for column in COLUMNS]
 AT = TITLES.index("信息资源摘要")
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")']
 
 
 def row_with(text: str) -> list[Any]:
@@ -27,7 +28,7 @@ def row_with(text: str) -> list[Any]:
 
 
 @pytest.mark.requirement("INT-06")
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "=cmd|' /C calc'!A0", '=HYPERLINK("http://x")'])
+@pytest.mark.parametrize("text", FORMULAS, ids=[f"H-96 {text}" for text in FORMULAS])
 def test_text_that_looks_like_a_formula_is_text_and_stays_text(text: str) -> None:
     content = book([row_with(text)])
     parts = parts_of(content)

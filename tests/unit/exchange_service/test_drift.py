@@ -89,8 +89,20 @@ def test_a_plain_name_is_told(name: str) -> None:
     assert drift(["a"]).look({"a": 1, name: 2}) == {(name, "new")}
 
 
-def test_findings_are_few_however_much_is_new() -> None:
-    assert len(drift(["a"]).look({f"n{n}": n for n in range(999)})) == MOST_FINDINGS
+def test_findings_are_few_however_much_is_missing() -> None:
+    assert len(drift([f"n{n}" for n in range(999)]).look({"n0": 1})) == MOST_FINDINGS
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"people": {"name": 1, "ZhangSan": {"status": 1}, "LiSi": {"status": 2}}},
+        {"people": [{"name": 1, "ZhangSan": 1}, {"name": 2, "LiSi": 1}]},
+    ],
+    ids=["an object", "a list"],
+)
+def test_several_new_members_may_be_names_of_persons(answer: Any) -> None:
+    assert drift(["people.name"]).look(answer) == {("people.*", "new")}
 
 
 json_values = st.recursive(

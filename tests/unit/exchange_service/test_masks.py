@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exchange_service.contract.masks import HIDDEN, MASKS, NAMES, MaskKey, mask_of
@@ -103,6 +103,7 @@ rules = st.builds(
 
 
 @pytest.mark.requirement("PRJ-02")
+@example(MaskRule(name="x-own", shortest=17, until="*"), "000000000000*0000")
 @given(rules, st.text() | st.text("ab@*]^\\- ", max_size=45))
 def test_a_providers_own_mask_never_raises_and_masked_again_stays_as_it_is(rule: MaskRule, value: str) -> None:
     mask = mask_of(rule)

@@ -1,6 +1,7 @@
 """Projection: only what is granted leaves, byte by byte, masked where the grant or the interface says so."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -79,6 +80,28 @@ def test_no_path_leaves_that_is_not_granted(body: bytes, fields: list[str], mask
         inside = any(path[: len(grant)] == grant for grant in granted)
         on_the_way = any(grant[: len(path)] == path for grant in granted)
         assert inside or on_the_way
+
+
+def values(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all that is neither an object nor an array."""
+    if isinstance(value, list):
+        for element in value:
+            yield from values(element, path)
+    elif isinstance(value, dict):
+        for name, member in value.items():
+            yield from values(member, (*path, name))
+    else:
+        yield path
+
+
+@only_granted
+@given(texts().filter(lambda body: body.strip()[:1] in (b"{", b"[")), st.lists(names, max_size=4), masked)
+def test_no_value_leaves_that_is_not_granted_itself_masked_or_not(
+    body: bytes, fields: list[str], masks: dict[str, str]
+) -> None:
+    granted = {tuple(field.split(".")) for field in fields}
+    for path in values(json.loads(projected(body, fields, masks)[0])):
+        assert any(path[: len(grant)] == grant for grant in granted)
 
 
 @only_granted
@@ -186,7 +209,10 @@ def test_a_lone_scalar_does_not_leave(body: str, fields: list[str]) -> None:
         ('{"a":1,"n":"张三"}', ["a"], {"n": "name_first"}, ('{"a":1}', ["a"], [])),
         ('{"a":[{"n":"张三","x":1.0}]}', ["a"], {"a.n": "name_first"},
          ('{"a":[{"n":"张****","x":1.0}]}', ["a"], ["a.n"])),
-        ('{"a":{"b":"x","c":1}}', ["a.b"], {"a": "name_first"}, ('{"a":"***"}', [], ["a"])),
+        ('{"a":{"b":"x","c":1}}', ["a.b"], {"a": "name_first"}, ("{}", [], ["a"])),
+        ('{"a":[{"b":1},"990101199003070218",7]}', ["a.b"], {"a": "id_last4"}, ("{}", [], ["a"])),
+        ('{"a":"990101199003070218"}', ["a.b"], {"a": "pseudonym"}, ("{}", [], ["a"])),
+        ('{"a":"990101199003070218"}', ["a", "a.b"], {"a": "id_last4"}, ('{"a":"****0218"}', ["a"], ["a"])),
         ('{"a":1.0,"n":"张三","b":[1.0 ,{"n":"李四"}]}', ["*"], {"n": "name_first", "b.n": "drop"},
          ('{"a":1.0,"n":"张****","b":[1.0,{}]}', ["*"], ["b.n", "n"])),
         ('[{"n":"张三"},[{"n":"李四"}],2.50]', ["*"], {"n": "name_first"},

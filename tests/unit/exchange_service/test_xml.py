@@ -1,5 +1,6 @@
 """XML answers: strict reading, the JSON form that schemas see, and projection by default deny."""
 
+from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ from exchange_service.contract.masks import MASKS, MaskKey, mask_of
 from exchange_service.contract.model import Contract, Projection
 from exchange_service.contract.shape import shape_of
 from exchange_service.contract.text import DEEPEST, MOST_BYTES
-from exchange_service.contract.xml import BadXml, json_form, project_xml, read_xml
+from exchange_service.contract.xml import BadXml, json_form, plain_xml, project_xml, read_xml
 from harness.plain_xml import project_xml_plainly, whole
 from harness.xml_texts import documents, grants, names
 from wire.calls import Obligations
@@ -73,6 +74,43 @@ def test_no_path_leaves_that_is_not_granted(body: bytes, fields: list[str], mask
     root = ElementTree.fromstring(projected(body, fields, masks)[0])  # noqa: S314  # what we wrote ourselves
     for path in paths(root):
         assert any(path[: len(grant)] == grant or grant[: len(path)] == path for grant in granted)
+
+
+def texts(element: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Paths of all text and of all attributes."""
+    yield from ((*path, "@" + name) for name in element.attrib if not name.startswith("{"))
+    for child in element:
+        yield from texts(child, (*path, child.tag.rpartition("}")[2]))
+    if any((element.text, *(child.tail for child in element))):
+        yield path
+
+
+@only_granted
+@given(documents, st.lists(names, max_size=4), masked)
+def test_no_text_leaves_that_is_not_granted_itself_masked_or_not(
+    body: bytes, fields: list[str], masks: dict[str, str]
+) -> None:
+    granted = {tuple(field.split(".")) for field in fields}
+    for path in texts(ElementTree.fromstring(projected(body, fields, masks)[0])):  # noqa: S314  # we wrote it ourselves
+        assert any(path[: len(grant)] == grant for grant in granted)
+
+
+@pytest.mark.requirement("PRJ-06")
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("<q><a>1</a></q>", "<q><a>1</a></q>"),
+        ('<?xml version="1.0"?>\n<q><a>1</a></q>', '<?xml version="1.0"?>\n<q><a>1</a></q>'),
+        ("<!-- x --><q><a>1<!-- y -->2<?p z?>3</a></q><!-- x -->", "<q><a>123</a></q>"),
+        ("<q><a>1<![CDATA[<2>]]>&#13;</a></q>", "<q><a>1&lt;2&gt;&#13;</a></q>"),
+        ('<q xmlns="urn:d" xmlns:x="urn:x" x:t="x:v"><a xmlns="" xml:lang="zh">名<!-- --></a></q>',
+         '<q xmlns="urn:d" xmlns:x="urn:x" x:t="x:v"><a xmlns="" xml:lang="zh">名</a></q>'),
+        ('<?xml version="1.0"?><q><?p?></q>', "<?xml version='1.0' encoding='UTF-8'?>\n<q/>"),
+    ],
+    ids=["plain", "declared", "comments", "CDATA", "namespaces", "declared, instruction"],
+)  # fmt: skip
+def test_the_provider_gets_a_question_that_has_one_reading(asked: str, told: str) -> None:
+    assert plain_xml(asked.encode()).decode() == told
 
 
 @only_granted

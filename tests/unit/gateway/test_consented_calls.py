@@ -16,6 +16,7 @@ from harness.gate import (
     consent_token,
 )
 from wire.calls import ReplyMessage
+from wire.catalog import Operation
 
 pytestmark = pytest.mark.anyio
 TARGET = f"/x/gaj-person/v1/{NUMBER}"
@@ -67,6 +68,30 @@ async def test_where_nobody_is_named_nobody_has_consented(at: Gate) -> None:
     sent = {"Tongdao-Consent": consent_token(), **JSON}
     check(await at.call("POST", "/x/gaj-person/v1", content=b"{}", headers=sent), 403, "consent/not-for-this")
     assert at.happened == ["denied"]
+
+
+OTHER = "990101199003070226"
+BESIDE: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "another operation": ("GET", f"/by-phone/13800138000?id_card={NUMBER}", {}),
+    "the query of another": ("POST", f"?id_card={OTHER}", {"json": {"id_card": NUMBER}}),
+    "another in capitals": ("POST", "", {"json": {"id_card": NUMBER, "ID_CARD": OTHER}}),
+    "behind white space": ("POST", "", {"json": {"id_card": NUMBER + " " * 1100 + OTHER}}),
+    "a path and a query": ("GET", f"/{NUMBER}?Id_Card={OTHER}", {}),
+}
+
+
+@pytest.mark.requirement("GAT-03")
+@pytest.mark.parametrize("case", BESIDE)
+async def test_a_consent_to_one_opens_no_question_that_may_be_about_another(at: Gate, case: str) -> None:
+    by_phone = Operation(method="GET", path="/by-phone/{phone}", target="/by-phone/{phone}")
+    parameters: dict[str, object] = {"properties": {"id_card": {"type": "string"}}}
+    await at.knows(
+        changed(NEEDS_CONSENT, operations=[by_phone, *PEOPLE.operations], parameters=parameters), PEOPLE_GRANT
+    )
+    method, target, asked = BESIDE[case]
+    answer = await at.call(method, f"/x/gaj-person/v1{target}", headers={"Tongdao-Consent": consent_token()}, **asked)
+    check(answer, 403, "consent/not-for-this")
+    assert (at.happened, at.leaves[-1].subject) == (["denied"], "")
 
 
 @pytest.mark.requirement("GAT-03")

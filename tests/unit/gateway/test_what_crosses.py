@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace as changed
 
@@ -83,7 +84,7 @@ async def test_claims_are_json_whatever_the_provider_takes(at: Gate) -> None:
     ("adapter", "content_type", "body"),
     [
         (FORM, "application/x-www-form-urlencoded", f"a=1&id%5Fcard=990100+{NUMBER[6:]}".encode()),
-        (XML, "text/xml", f'<q xmlns="urn:x"><id_card>{NUMBER[:6]}<!-- -->{NUMBER[6:]}</id_card></q>'.encode()),
+        (XML, "text/xml", f'<q xmlns="urn:x"><id_card>{NUMBER[:6]}&#x200B;{NUMBER[6:]}</id_card></q>'.encode()),
         (
             SOAP,
             "application/soap+xml",
@@ -109,6 +110,15 @@ async def test_no_padding_hides_whom_xml_names(at: Gate, adapter: Any, status: i
     kind = "application/x-www-form-urlencoded" if adapter is FORM else "text/xml"
     body = b" " * LONGEST_XML + f"<q><id_card>{NUMBER}</id_card></q>".encode()
     answer = await at.call("POST", "/x/gaj-person/v1", content=body, headers={"Content-Type": kind})
+    assert (answer.status_code, len(at.asked)) == (status, status == 200)
+
+
+@pytest.mark.requirement("GAT-06")
+@pytest.mark.parametrize(("adapter", "status"), [(XML, 413), (SOAP, 200), (FORM, 200)], ids=["xml", "soap", "form"])
+async def test_nor_does_it_beside_claims(at: Gate, adapter: Any, status: int) -> None:
+    await at.knows(changed(PEOPLE, adapter=adapter), changed(PEOPLE_GRANT, mode="verify"))
+    body = msgspec.json.encode({"claims": {"status": "1"}, "question": " " * LONGEST_XML + "<q/>"})
+    answer = await at.call("POST", "/x/gaj-person/v1:verify", content=body, headers=JSON)
     assert (answer.status_code, len(at.asked)) == (status, status == 200)
 
 

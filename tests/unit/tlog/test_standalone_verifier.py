@@ -55,6 +55,22 @@ def test_its_words_about_good_and_bad_receipts(tmp_path: Path) -> None:
     assert run(tmp_path, [file_of(GOOD)], "--vkey", vkey())[0] == 0
 
 
+@pytest.mark.requirement("LOG-07", "YN-29-3")
+def test_it_tells_how_a_call_was_asked_where_that_is_not_the_usual_way(tmp_path: Path) -> None:
+    usual = {"call": CALL, "mode": "query", "verdict": "", "consent": ""}
+    for n, (leaf, told) in enumerate((
+        (usual, ""),
+        ({**usual, "mode": "verify", "verdict": "no_record", "consent": CALL},
+         f", mode verify, verdict no_record, consent {CALL}"),
+        ({**usual, "mode": "sandbox", "verdict": "no\nverified: call", "consent": ["x"]}, ", mode sandbox"),
+    )):  # fmt: skip
+        folder = tmp_path / str(n)
+        folder.mkdir()
+        receipt = SmallLog(replaced={9: json.dumps(leaf).encode()}).receipt()
+        status, lines = run(folder, [file_of(receipt)], "--vkey", vkey())
+        assert (status, lines) == (0, [f"verified: call {CALL}, 2 records, log {ORIGIN} size 13{told}"])
+
+
 @pytest.mark.requirement("LOG-07")
 def test_a_file_that_cannot_be_read_fails(tmp_path: Path) -> None:
     command: list[str | Path] = [sys.executable, "-I", SCRIPT, "--vkey", vkey(), tmp_path / "absent.json", tmp_path]

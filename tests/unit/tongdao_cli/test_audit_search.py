@@ -17,7 +17,7 @@ from tongdao_cli.commands import audit_search
 ROW = {
     "at": "2026-03-01T00:00:00Z", "department": "民政局", "system": "s-1", "provider": "公安局", "event": "",
     "interface": "i-1", "version": "v1", "case_no": "办件\x1b[2J", "kind": "outcome", "status": 404, "code": "x/y",
-    "took_ms": 12, "call_id": "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e",
+    "took_ms": 12, "call_id": "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e", "mode": "verify", "verdict": "no_record",
 }  # fmt: skip
 
 
@@ -56,11 +56,11 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Any, Asked]]:
 @pytest.mark.requirement("SRC-24")
 def test_a_search_is_asked_with_its_filters_and_shown_as_a_table(run: Callable[..., tuple[Any, Asked]]) -> None:
     answer = httpx2.Response(200, json={"records": [ROW], "next": "abc"})
-    done, asked = run(answer, "search", "--case", "办件-1", "-w", "trace=aa", "--since", "2026-03-01")
+    done, asked = run(answer, "search", "--case", "办件-1", "-w", "mode=verify", "--since", "2026-03-01")
     assert done.exit_code == 0, done.output
-    assert asked.query == {"case": ["办件-1"], "trace": ["aa"], "since": ["2026-03-01"], "limit": ["20"]}
+    assert asked.query == {"case": ["办件-1"], "mode": ["verify"], "since": ["2026-03-01"], "limit": ["20"]}
     assert "2026-03-01 08:00:00" in done.output
-    assert "404 x/y" in done.output
+    assert "404 x/y verify no_record" in done.output
     assert "\x1b" not in done.output
     assert "--cursor abc" in done.output
     done, _ = run(httpx2.Response(200, json={"records": [ROW], "next": ""}), "search", "--json")

@@ -67,6 +67,19 @@ def test_the_facts_of_a_call_are_told(tmp_path: Path) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.requirement("TLG-05", "YN-29-3")
+def test_how_a_call_was_asked_is_told_where_it_is_not_the_usual_way(tmp_path: Path) -> None:
+    call = "01931f2e-7c1a-7d4e-9b3a-5f0c2a1b4d6e"
+    usual = {"call": call, "phase": "outcome", "mode": "query", "verdict": "", "consent": "", "status": 200}
+    odd = {**usual, "mode": "verify", "verdict": "no\x1b", "consent": call}
+    files = [
+        file(tmp_path, f"{n}.json", file_of(SmallLog(replaced={9: json.dumps(leaf).encode()}).receipt()))
+        for n, leaf in enumerate((usual, odd))
+    ]
+    for one, facts in zip(files, ("", f" mode=verify verdict=no\ufffd consent={call}"), strict=True):
+        assert told("verify", "--vkey", vkey(), one) == (0, [f"{one}: verified: 2 records status=200{facts}"])
+
+
 @pytest.mark.requirement("TLG-05")
 def test_a_damaged_package_says_where(tmp_path: Path) -> None:
     files = good_files()

@@ -4,13 +4,14 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from exchange_service.credentials.model import Credential
 from runtime.http import Response
-from tongdao_cli.commands import provider
+from tongdao_cli.commands import provider, provider_stages
 from tongdao_cli.commands.provider import KINDS, SECRETS
 from tongdao_cli.home import CannotStart
 
@@ -48,7 +49,8 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
         assert name == "rsj-officer"
         yield one
 
-    monkeypatch.setattr(provider, "as_client", as_client)
+    for module in (provider, provider_stages):
+        monkeypatch.setattr(module, "as_client", as_client)
     return one
 
 
@@ -142,3 +144,73 @@ def test_every_kind_can_be_put(sent: Sent) -> None:
     for kind in KINDS:
         assert run(f"credential put rsj/core --kind {kind} --as rsj-officer").exit_code == 0
         assert sent.said[2] == {"kind": kind}
+
+
+# --- what a provider sends is neither markup nor steers the terminal -------------------------------------------------
+ODD = "[/b][oracle][red]\x1b[31m\x9b2J"
+
+
+def test_what_a_provider_says_is_shown_as_it_is(sent: Sent) -> None:
+    step = {"step": "answer", "ok": False, "ms": 1, "code": ODD, "detail": f"status {ODD}"}
+    field = {"name": ODD, "mask": ODD, "found": 1, "types": [ODD], "lengths": [1, 2], "value": ODD}
+    drift = {"path": ODD, "kind": "new"}
+    sent.answer = Response(200, json={**REPORT, "ok": False, "steps": [step], "fields": [field], "drift": [drift]})
+    done = run("test ins/v1 --as rsj-officer")
+    assert isinstance(done.exception, SystemExit), done.exception
+    assert done.output.count("[/b][oracle][red]") == 7
+    assert not {"\x1b", "\x9b"} & set(done.output)
+
+
+@pytest.mark.parametrize(
+    ("content", "member"),
+    [
+        pytest.param(b'{"a": 1}', {"request": {"a": 1}}, id="json"),
+        pytest.param(b"name=li\n", {"request": "name=li\n"}, id="form"),
+        pytest.param(b"\xff\xfe\x00", {"request_base64": "//4A"}, id="bytes"),
+    ],
+)
+def test_a_body_goes_along_whatever_it_is(sent: Sent, tmp_path: Path, content: bytes, member: Any) -> None:
+    (tmp_path / "body").write_bytes(content)
+    assert run(f"test ins/v1 --data {tmp_path / 'body'} --as rsj-officer").exit_code == 0
+    assert sent.said[2] == {"method": "GET", "path": "", "values": {}, "query": "", **member}
+
+
+def test_the_kinds_are_those_of_the_exchange_and_help_names_their_members(sent: Sent) -> None:
+    tags = {str(one.__struct_config__.tag): one.__struct_fields__ for one in get_args(Credential)}
+    assert tags.keys() == KINDS.keys()
+    helped = " ".join(run("credential put --help").output.split())
+    for kind, members in tags.items():
+        assert all(member in KINDS[kind] for member in members)
+        assert kind in helped
+    assert "client_secret" in helped
+
+
+# --- stages and maintenance -------------------------------------------------------------------------------------------
+V1 = "/api/catalog/interfaces/ins/versions/v1"
+
+
+def test_an_interface_goes_a_step_further(sent: Sent, tmp_path: Path) -> None:
+    (tmp_path / "sample").write_text('{"name": "x"}')
+    sent.answer = Response(200, json={"stage": "tested"})
+    done = run(f"step ins/v1 test --sample {tmp_path / 'sample'} --as rsj-officer")
+    assert (done.exit_code, done.output) == (0, "ins/v1: tested\n")
+    assert sent.said == ("POST", f"{V1}/steps/test", {"sample": {"name": "x"}})
+    assert run("step ins/v1 open --as rsj-officer").exit_code == 0
+    assert sent.said == ("POST", f"{V1}/steps/open", {})
+
+
+def test_maintenance_is_announced_in_the_time_of_china_and_called_off(sent: Sent) -> None:
+    times = "--begins 2026-12-01T22:00 --until 2026-12-01T16:00:00Z"
+    assert run(f"maintenance ins/v1 {times} --reason upgrade --as rsj-officer").exit_code == 0
+    window = {"begins": 1796133600, "until": 1796140800, "reason": "upgrade"}
+    assert sent.said == ("PUT", f"{V1}/maintenance", {"windows": [window]})
+    assert run("maintenance ins/v1 --as rsj-officer").exit_code == 0
+    assert sent.said[2] == {"windows": []}
+
+
+@pytest.mark.parametrize(
+    "command", ["step ins test", "step ins/v1 test --sample /no/such", "maintenance ins/v1 --begins 2026-12-01T22:00"]
+)
+def test_a_step_that_cannot_be_sent_is_not_sent(sent: Sent, command: str) -> None:
+    assert run(f"{command} --as rsj-officer").exit_code == 2
+    assert sent.said[0] == ""

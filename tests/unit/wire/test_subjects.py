@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wire.subjects import LONGEST, PATTERN, SubjectKey, members, normal, place
+from wire.subjects import LONGEST, PATTERN, SubjectKey, is_like, members, normal, place, required, sure_place
 
 SECRET = b"the key of the pseudonyms of a test"
 KEY = SubjectKey(SECRET)
@@ -96,3 +96,42 @@ def test_the_registration_says_where_a_person_is_named() -> None:
     assert place("id_card", [], "POST", PERSON) == "body"
     assert place("id_card", [], "GET", PERSON) == "query"
     assert place("id_card", [], "POST", None) == "query"
+
+
+@pytest.mark.requirement("SUB-01")
+def test_what_is_too_long_is_no_number_whatever_it_begins_with() -> None:
+    for behind in (" " * 8 * LONGEST + "B", " " * 8 * LONGEST, "\u3000" * 8 * LONGEST):
+        assert normal(NUMBER + behind) == KEY.pseudonym(NUMBER + behind) == ""
+    assert normal(NUMBER + " " * LONGEST) == NUMBER
+
+
+@pytest.mark.requirement("GAT-03")
+@pytest.mark.parametrize(
+    ("schema", "names"),
+    [
+        (None, set()), ({"required": ["a", 1, None]}, {"a"}), ({"required": "a"}, set()),
+        ({"allOf": [{"required": ["a"]}, 7], "required": ["b"]}, {"a", "b"}),
+        ({"anyOf": [{"required": ["a"]}]}, set()),
+        ({"$ref": "#/$defs/x", "$defs": {"x": {"required": ["a"]}}}, {"a"}),
+        ({"$ref": "#"}, set()), ({"properties": {"a": {"required": ["b"]}}}, set()),
+    ],
+    ids=["none", "listed", "a text", "in all", "in some", "elsewhere", "itself", "below"],
+)  # fmt: skip
+def test_members_that_are_asked_for_whatever_the_form(schema: Any, names: set[str]) -> None:
+    assert required(schema) == names
+
+
+@pytest.mark.requirement("GAT-03")
+def test_a_query_names_a_person_surely_where_it_has_to() -> None:
+    request: dict[str, Any] = {"properties": {"a": {}}}
+    assert sure_place("a", ["a"], "GET", None, None) == "path"
+    assert sure_place("a", [], "POST", request, None) == "body"
+    assert sure_place("a", [], "GET", request, {"properties": {"a": {}}}) is None
+    assert sure_place("a", ["b"], "DELETE", None, {"required": ["b"]}) is None
+    assert sure_place("a", [], "GET", None, {"required": ["a"]}) == "query"
+
+
+@pytest.mark.requirement("SUB-02")
+def test_names_that_some_read_alike() -> None:
+    assert all(is_like(name, "id_card") for name in ("id_card", "ID_CARD", "ｉd_card", "Id_Card"))
+    assert not any(is_like(name, "id_card") for name in ("", "idcard", "id_card2", "card"))

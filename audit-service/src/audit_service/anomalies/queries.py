@@ -22,8 +22,17 @@ def slot(at: str) -> str:
 
 
 def is_miss(row: str) -> str:
-    """Nothing was found, or it was refused for what was asked; what a provider or we broke is none."""
-    return f"({row}.status = 404 OR ({row}.code <> '' AND {row}.fault = 'consumer'))"
+    """Nothing was found, or it was refused for what was asked, or what was claimed is wrong: who guesses hears `no`.
+    What a provider or we broke is none."""
+    return (
+        f"({row}.status = 404 OR ({row}.code <> '' AND {row}.fault = 'consumer') "
+        f"OR {row}.verdict IN ('no', 'no_record'))"
+    )
+
+
+def is_use(row: str) -> str:
+    """A call, and one that moved data: the sandbox answers from examples, and whoever tries it out asks a lot."""
+    return f"({row}.kind <> 'event' AND {row}.mode <> 'sandbox')"
 
 
 def _not_about(row: str) -> str:
@@ -35,7 +44,7 @@ def _not_about(row: str) -> str:
 
 IN_TIME = "r.at >= $3::timestamptz AND r.at < $3::timestamptz + interval '9 days'"
 """From $3 to some days hence: clocks may be wrong, and a year 10000 has no place here."""
-_NEW = f"""r.leaf_index >= $1 AND r.leaf_index < $2 AND {IN_TIME} AND r.kind <> 'event' AND r.system <> ''
+_NEW = f"""r.leaf_index >= $1 AND r.leaf_index < $2 AND {IN_TIME} AND {is_use("r")} AND r.system <> ''
            AND {_not_about("r")}"""
 _PERSON = "CASE WHEN r.subject LIKE 'p1:%' THEN r.subject END"
 """A pseudonym; other things have subjects too."""
@@ -88,7 +97,7 @@ SELECT b.system, '' AS interface, '' AS subject, b.until - $7::interval AS since
        count(DISTINCT {_QUESTION}) FILTER (WHERE {is_miss("r")}) AS misses
 FROM busy b JOIN audit.record r
     ON r.system = b.system AND r.leaf_index >= b.first AND r.at >= b.until - $7::interval AND r.at < b.until
-WHERE r.leaf_index >= (SELECT min(first) FROM busy) AND r.leaf_index < $2 AND r.kind <> 'event' AND {_not_about("r")}
+WHERE r.leaf_index >= (SELECT min(first) FROM busy) AND r.leaf_index < $2 AND {is_use("r")} AND {_not_about("r")}
 GROUP BY b.system, b.until
 HAVING count(DISTINCT {_PERSON}) >= $8
     OR (count(DISTINCT {_QUESTION}) >= $9
@@ -124,7 +133,7 @@ WITH days AS MATERIALIZED (
 ), seen AS (
     SELECT d.subject, d.since, r.system, r.department, count(*) AS times
     FROM days d JOIN audit.record r ON r.subject = d.subject AND r.subject <> ''
-    WHERE r.leaf_index >= (SELECT first FROM begins) AND r.leaf_index < $2 AND r.kind <> 'event' AND r.system <> ''
+    WHERE r.leaf_index >= (SELECT first FROM begins) AND r.leaf_index < $2 AND {is_use("r")} AND r.system <> ''
         AND r.at >= d.since AND r.at < d.since + {_DAY} AND {_not_about("r")}
     GROUP BY d.subject, d.since, r.system, r.department
 )"""  # noqa: S608  # constants of this file

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from audit_service.anomalies.model import MOST_CALLS, Alert, Unusual
-from audit_service.anomalies.queries import IN_TIME, is_miss, query_of, slot
+from audit_service.anomalies.queries import IN_TIME, is_miss, is_use, query_of, slot
 from audit_service.anomalies.rules import ButNot, Rule
 from audit_service.summary import COLUMNS, Summary
 
@@ -43,7 +43,7 @@ async def count(tx: Any, start: int, end: int, horizon: datetime) -> None:
             FROM (SELECT {slot("r.at")} AS slot, r.system, r.interface, r.department, r.provider, r.leaf_index,
                          r.segment LIKE '%-personal' AS personal, {is_miss("r")} AS miss
                   FROM audit.record r
-                  WHERE r.leaf_index >= $1 AND r.leaf_index < $2 AND {IN_TIME} AND r.kind <> 'event'
+                  WHERE r.leaf_index >= $1 AND r.leaf_index < $2 AND {IN_TIME} AND {is_use("r")}
                     AND r.system <> '') new
             GROUP BY slot, system, interface, department, provider, personal
             ON CONFLICT (slot, key) DO UPDATE SET calls = t.calls + excluded.calls,
@@ -89,8 +89,8 @@ _FIRST = """(SELECT min(first_index) FROM audit.traffic
 async def first_calls(tx: Any, found: Unusual, end: int, *, personal: bool, but_not: ButNot) -> list[str]:
     """Ids of the first calls of what was found, in the order of the log."""
     rows = await tx.fetch(
-        f"""SELECT call_id FROM audit.record
-            WHERE leaf_index >= {_FIRST} AND leaf_index < $7 AND at >= $1 AND at < $2 AND kind <> 'event'
+        f"""SELECT call_id FROM audit.record r
+            WHERE leaf_index >= {_FIRST} AND leaf_index < $7 AND at >= $1 AND at < $2 AND {is_use("r")}
               AND system <> '' AND ($3 = '' OR system = $3) AND ($4 = '' OR interface = $4)
               AND ($5 = '' OR (subject = $5 AND subject <> '')) AND (NOT $6 OR segment LIKE '%-personal')
               AND system <> ALL ($8::text[]) AND interface <> ALL ($9::text[]) AND department <> ALL ($10::text[])
@@ -112,8 +112,8 @@ async def parties(tx: Any, found: Unusual, end: int, *, personal: bool, but_not:
     """From the counts, or, where it is about one person, from that person's records."""
     source, time, about = "audit.traffic", "slot", "($5 = '' OR $7 >= 0) AND (NOT $6 OR personal)"
     if found.subject:
-        source, time = "audit.record", "at"
-        about = f"""subject = $5 AND subject <> '' AND kind <> 'event' AND leaf_index >= {_FIRST} AND leaf_index < $7
+        source, time = "audit.record r", "at"
+        about = f"""subject = $5 AND subject <> '' AND {is_use("r")} AND leaf_index >= {_FIRST} AND leaf_index < $7
                     AND NOT $6"""  # constants
     row = await tx.fetchrow(
         f"""SELECT array_agg(DISTINCT department), array_agg(DISTINCT provider) FROM {source}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from audit_service.api.search import Key, Moment, asked_to_wait
 from audit_service.api.strict import NO_STORE
 from audit_service.evidence.packages import About, Evidence
+from audit_service.summary import Mode
 from runtime.errors import Refusal
 from wire.tokens import AccessToken, Door
 
@@ -20,7 +21,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 
 class EvidenceQuery(BaseModel):
-    """Exactly one of call, case and grant; since, before and department narrow a case or a grant.
+    """Exactly one of call, case and grant; since, before, department and mode narrow a case or a grant.
 
     department  only calls in which it took part; auditors alone ask for another than their own
     """
@@ -33,20 +34,21 @@ class EvidenceQuery(BaseModel):
     since: Moment = None
     before: Moment = None
     department: Key = ""
+    mode: Mode | Literal[""] = ""
 
     @model_validator(mode="after")
     def _one(self) -> "EvidenceQuery":
         if len([one for one in (self.call, self.case, self.grant) if one]) != 1:
             raise ValueError("exactly one of call, case and grant")
-        if self.call and (self.since or self.before or self.department):
-            raise ValueError("since, before and department go with case or grant")
+        if self.call and (self.since or self.before or self.department or self.mode):
+            raise ValueError("since, before, department and mode go with case or grant")
         return self
 
     def about(self) -> About:
         if self.call is not None:
             return About("call", str(self.call))
         kind: Literal["case", "grant"] = "case" if self.case else "grant"
-        return About(kind, self.case or self.grant, self.since, self.before, self.department)
+        return About(kind, self.case or self.grant, self.since, self.before, self.department, self.mode)
 
 
 def router(evidence: Evidence, door: Door) -> APIRouter:

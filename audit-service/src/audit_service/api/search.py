@@ -18,7 +18,7 @@ from audit_service.search.finder import Finder, seen_by, shown
 from audit_service.search.looking import LookUps
 from audit_service.search.turns import RETRY_S
 from audit_service.search.writing import MEDIA_TYPES, Format
-from audit_service.summary import LONGEST_KEY, Filter, Kind
+from audit_service.summary import LONGEST_KEY, Filter, Kind, Mode
 from runtime import problems
 from runtime.errors import INVALID_REQUEST, Refusal
 from statute.calendar import SHANGHAI
@@ -54,6 +54,7 @@ class Question(BaseModel):
     """What to look for; all that is given has to hold. Persons are looked for in `/subjects/search` alone.
 
     outcome  `ok`, `refused`, a code, or a status      since, before  a day of China or a moment; `before` is excluded
+    mode     how calls asked: query, verify, compare; `sandbox` are those that moved no data
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -69,6 +70,7 @@ class Question(BaseModel):
     call: UUID | None = None
     event: Key = ""
     kind: Kind | Literal[""] = ""
+    mode: Mode | Literal[""] = ""
     outcome: Key = ""
     since: Moment = None
     before: Moment = None
@@ -77,8 +79,8 @@ class Question(BaseModel):
         return Filter(
             department=self.department, system=self.system, provider=self.provider, interface=self.interface,
             version=self.version, grant_id=self.grant, case_no=self.case, trace=self.trace,
-            call_id=str(self.call) if self.call else "", event=self.event, kind=self.kind, outcome=self.outcome,
-            since=self.since, before=self.before,
+            call_id=str(self.call) if self.call else "", event=self.event, kind=self.kind, mode=self.mode,
+            outcome=self.outcome, since=self.since, before=self.before,
         )  # fmt: skip
 
 
@@ -155,8 +157,8 @@ def router(database: store.Database, finder: Finder, exporter: Exporter, look_up
 
     @routes.get("/figures")
     async def daily(wanted: Annotated[Period, Query()], token: Annotated[AccessToken, Depends(seen)]) -> Response:
-        """Calls, refusals, bytes, fields, mean and longest time. A day is the UTC day on which calls were sequenced.
-        That an auditor looked is on record."""
+        """Calls, refusals, bytes, fields, mean and longest time; without the sandbox. A day is the UTC day on which
+        calls were sequenced. That an auditor looked is on record."""
         days = Days(wanted.first, wanted.last)
         if not 0 <= (days.last - days.first).days < LONGEST_DAYS:
             raise Refusal(INVALID_REQUEST, f"from <= to, at most {LONGEST_DAYS} days")

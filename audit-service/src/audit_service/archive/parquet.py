@@ -20,6 +20,8 @@ from audit_service.summary import COLUMNS, EQUAL, Filter, Summary
 
 SCHEMA_VERSION = 1
 GROUP_ROWS, GROUP_BYTES = 8192, 32 * 1024 * 1024
+_LATER: dict[str, Any] = {"mode": "query", "verdict": "", "consent": ""}
+"""Columns that older files do not have, and what their calls would say there."""
 _SHARED = ("segment", "leaf_index", "call_id", "kind")
 OWN = tuple(column for column in COLUMNS if column not in _SHARED)
 """Columns that only what ended has; null beside an intent."""
@@ -91,7 +93,10 @@ class Reading:
         self._metadata = pq.ParquetFile(pa.BufferReader(self._content)).metadata
         places = {self._metadata.schema.column(i).name: i for i in range(self._metadata.num_columns)}
         self._bounds = [
-            {name: _bounds(self._metadata.row_group(g).column(places[name])) for name in ("leaf_index", *EQUAL, "at")}
+            {
+                name: _bounds(self._metadata.row_group(g).column(places[name])) if name in places else None
+                for name in ("leaf_index", *EQUAL, "at")
+            }
             for g in range(self._metadata.num_row_groups)
         ]
 
@@ -146,7 +151,11 @@ class Reading:
 
     def _read(self, groups: Sequence[int], columns: Sequence[str]) -> Any:
         file = pq.ParquetFile(pa.BufferReader(self._content), metadata=self._metadata)
-        return file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+        found = file.read_row_groups(list(groups), columns=list(columns), use_threads=False)
+        for name in columns:
+            if name in _LATER and name not in found.column_names:
+                found = found.append_column(name, pa.repeat(pa.scalar(_LATER[name]), found.num_rows))
+        return found
 
 
 def _bounds(column: Any) -> tuple[Any, Any] | None:

@@ -6,8 +6,9 @@ and receipts, the file, the record that it was made; then the first byte leaves.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -26,7 +27,7 @@ from audit_service.search.finder import Finder
 from audit_service.search.looking import one_line
 from audit_service.search.rows import Stretch
 from audit_service.search.turns import Turns
-from audit_service.summary import Filter, Summary
+from audit_service.summary import Filter, Summary, summary_of
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
@@ -42,16 +43,20 @@ AT_ONCE = 2
 """Packages in the making: each is put together in memory."""
 NOUNS = ("grant.", "case.")
 """Events that tell how a grant came about. Who looked at what is told to nobody."""
+CONSENT_BEFORE, CONSENT_AFTER = timedelta(days=2), timedelta(hours=1)
+"""How long before a call its consent was given at most (it holds for a day), and how soon after it was used; both with
+room for clocks that differ."""
 
 
 class About(NamedTuple):
-    """What a package is asked for; since, before and department (one that took part) narrow a case or a grant."""
+    """What a package is asked for; since, before, department (one that took part) and mode narrow a case or a grant."""
 
     kind: Literal["call", "case", "grant"]
     value: str
     since: datetime | None = None
     before: datetime | None = None
     department: str = ""
+    mode: str = ""
 
     def party(self, token: AccessToken) -> str:
         """Only calls in which this department took part, "" for all."""
@@ -61,7 +66,8 @@ class About(NamedTuple):
         """For the manifest and, as one line, for the record."""
         bounds = {"since": self.since, "before": self.before}
         texts = {name: moment(at) for name, at in bounds.items() if at is not None}
-        return {self.kind: self.value, **texts, **({"party": party} if party else {})}
+        more = {"party": party, "mode": self.mode}
+        return {self.kind: self.value, **texts, **{name: value for name, value in more.items() if value}}
 
 
 class Package(NamedTuple):
@@ -74,13 +80,14 @@ class Package(NamedTuple):
 
 class Looked(NamedTuple):
     """Calls of a package, the grants they stood on, segments that may have held more, how far the log was searched,
-    how many refused calls had no room."""
+    how many refused calls had no room; rows of calls that were made by a person's consent."""
 
     calls: list[str]
     dossiers: list[Dossier]
     deleted: set[str]
     complete_to: int
     left_out: str = "0"
+    consented: Sequence[Summary] = ()
 
 
 class Parts(NamedTuple):
@@ -118,7 +125,8 @@ class Evidence:
         if looked is None:
             return None
         deletions = await self._deletions(looked.deleted)
-        events = await self._events(looked.dossiers) + await self._told_at(deletions)
+        events = await self._events(looked.dossiers) + await self._consents(looked.consented)
+        events += await self._told_at(deletions)
         gathered = await gathering.gather(self._parts.database, self._parts.cold, [*looked.calls, *events])
         deletions += await self._deletions(gathered.disposed - looked.deleted)
         proven = await gathering.prove(self._parts.database, self._parts.records, gathered.kept)
@@ -140,14 +148,16 @@ class Evidence:
             return None
         grants = {msgspec.json.decode(leaf).get("grant", "") for leaf in found.leaves} - {""}
         complete_to = max(one.index for one in found.kept) + 1
-        return Looked([about.value], await self._parts.dossiers.of(grants), set(), complete_to)
+        ended = [summary_of("", one.index, one.leaf) for one in found.kept]
+        dossiers = await self._parts.dossiers.of(grants)
+        return Looked([about.value], dossiers, set(), complete_to, consented=_consented(ended))
 
     async def _many(self, about: About, token: AccessToken) -> Looked:
         everything = scopes.AUDIT_READ in token.scopes
         if not (everything or (token.department and about.department in ("", token.department))):
             raise await self._refused(about, token)
         wanted = Filter(
-            party=about.party(token), since=about.since, before=about.before,
+            party=about.party(token), since=about.since, before=about.before, mode=about.mode,
             case_no=about.value if about.kind == "case" else "", grant_id=about.value if about.kind == "grant" else "",
         )  # fmt: skip
         async with log_store.answering("evidence"):
@@ -161,7 +171,8 @@ class Evidence:
         deleted = await self._may_have_held(wanted)
         if not (found or deleted or any(one.parties for one in dossiers)):
             raise Refusal(codes.NOT_FOUND, f"no call of {about.kind} {about.value}")
-        return Looked(list(dict.fromkeys(row.call_id for row in found)), dossiers, deleted, complete_to, left_out)
+        calls = list(dict.fromkeys(row.call_id for row in found))
+        return Looked(calls, dossiers, deleted, complete_to, left_out, _consented(found))
 
     async def _rows(self, wanted: Filter) -> tuple[list[Summary], str]:
         """All calls that were let through; those that were refused as far as there is room, and how many had none:
@@ -182,16 +193,25 @@ class Evidence:
         wanted += [Filter(kind="event", case_no=case) for one in dossiers for case in one.cases]
         found: list[str] = []
         for one in wanted:
-            found += await self._events_of(one)
+            found += await self._events_of(one, lambda row: row.event.startswith(NOUNS))
         return list(dict.fromkeys(found))
 
-    async def _events_of(self, wanted: Filter) -> list[str]:
-        """Of all events with that grant or case those that belong into a package; others do not count."""
+    async def _consents(self, consented: Iterable[Summary]) -> list[str]:
+        """The log's own records of the consents by which calls were made: given, used, and what else became of them."""
+        found: list[str] = []
+        for row in consented:
+            since, before = row.at - CONSENT_BEFORE, row.at + CONSENT_AFTER
+            wanted = Filter(kind="event", subject=row.subject, since=since, before=before)
+            found += await self._events_of(wanted, partial(_is_of_consent, row.consent))
+        return list(dict.fromkeys(found))
+
+    async def _events_of(self, wanted: Filter, belongs: Callable[[Summary], bool]) -> list[str]:
+        """Of all events of a search those that belong into a package; others do not count."""
         found: list[str] = []
         last = -1
         while True:
             page = await self._parts.finder.after(wanted, last, PAGE_ROWS)
-            found += [row.call_id for row in page if row.event.startswith(NOUNS)]
+            found += [row.call_id for row in page if belongs(row)]
             if len(found) > MOST_EVENTS:
                 raise _too_many(f"more than {MOST_EVENTS} events", MOST_EVENTS)
             if len(page) < PAGE_ROWS:
@@ -232,6 +252,16 @@ class Evidence:
         told = new_event(event, self._clock.now(), token.client, token.department, facts)
         await self._parts.writer.write([told])
         return told.id
+
+
+def _consented(found: Iterable[Summary | None]) -> list[Summary]:
+    """One row for each consent. Whoever needs one names the person."""
+    named = [row for row in found if row is not None and row.consent and row.subject]
+    return list({row.consent: row for row in named}.values())
+
+
+def _is_of_consent(consent: str, event: Summary) -> bool:
+    return event.consent == consent and event.event.startswith("consent.")
 
 
 def _too_many(what: str, limit: int) -> Refusal:

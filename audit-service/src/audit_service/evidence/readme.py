@@ -7,7 +7,15 @@ from typing import NamedTuple
 
 from audit_service.evidence.packing import moment
 
-_ZH = {"call": "调用", "case": "办件编号", "grant": "授权", "since": "起", "before": "止", "party": "仅限参与部门"}
+_ZH = {
+    "call": "调用",
+    "case": "办件编号",
+    "grant": "授权",
+    "since": "起",
+    "before": "止",
+    "party": "仅限参与部门",
+    "mode": "方式",
+}
 _DECISION = """\
 application.json   授权、申请、办理过程与决定，来自目录服务；日志中相应事件的回执在 receipts/ 中
                    grant, application, steps and decision, from the catalog; the log's own records of them, each with

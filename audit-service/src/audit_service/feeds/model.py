@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from audit_service.summary import Filter, Summary
+from relay.webhook import DENIED
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire.audit import Event, new_event
 from wire.tokens import AccessToken
@@ -144,7 +145,7 @@ def failure_told(failure: str) -> str:
     ports are open or where a name leads, would let it look around in our network."""
     if not failure or failure.startswith("answered "):
         return failure
-    return "not reached" if ": " in failure else "not allowed"  # relay.webhook: "kind of fault: detail", or the denial
+    return "not allowed" if failure.startswith(DENIED) else "not reached"
 
 
 def day_over(now: datetime) -> date:

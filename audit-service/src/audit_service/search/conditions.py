@@ -34,7 +34,7 @@ def of_row(wanted: Filter, into: Conditions) -> None:
             into.add(f"{name} = {{}}", value)
             if name in SIEVED:
                 into.add(f"{name} <> ''")  # its index says so
-    _party_and_outcome(wanted, into)
+    _of_calls(wanted, into)
     if wanted.since is not None:
         into.add("at >= {}", wanted.since)
     if wanted.before is not None:
@@ -47,15 +47,16 @@ def of_combination(wanted: Filter, into: Conditions) -> bool:
     for name in COMBINATION:
         if value := getattr(wanted, name, ""):
             into.add(f"{name} = {{}}", value)
-    _party_and_outcome(wanted, into)
+    _of_calls(wanted, into)
     return len(into.texts) > before
 
 
-def _party_and_outcome(wanted: Filter, into: Conditions) -> None:
+def _of_calls(wanted: Filter, into: Conditions) -> None:
     if wanted.party:
         into.add("(department = {} OR provider = {})", wanted.party, wanted.party)
-    if wanted.outcome:
+    if wanted.outcome or wanted.mode:
         into.add("kind <> 'event'")
+    if wanted.outcome:
         _outcome(wanted.outcome, into)
 
 

@@ -1,4 +1,5 @@
-"""Daily figures: how often, how much, how long. A day is the UTC day on which calls were sequenced."""
+"""Daily figures: how often, how much, how long. A day is the UTC day on which calls were sequenced. Calls of the
+sandbox moved no data and do not count."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ async def _grouped(connection: Any, which: Conditions, by: Sequence[str]) -> lis
         f"""SELECT {columns}, sum(calls)::bigint AS calls,
                    coalesce(sum(calls) FILTER (WHERE code <> ''), 0)::bigint AS refused, {sums},
                    least(sum(took_ms) / sum(calls), {_MOST})::bigint AS mean_ms, max(longest_ms) AS longest_ms
-            FROM audit.usage_day WHERE {which} AND kind <> 'event'
+            FROM audit.usage_day WHERE {which} AND kind <> 'event' AND mode <> 'sandbox'
             GROUP BY {columns} ORDER BY calls DESC, {columns} LIMIT {MOST_GROUPS}""",  # noqa: S608  # made of constants
         *which.arguments,
     )

@@ -98,7 +98,7 @@ def figures(rows: Sequence[Summary]) -> list[tuple[Any, ...]]:
     sums: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
         which = (row.segment, row.department, row.provider, row.system, row.interface, row.version, row.grant_id,
-                 row.kind, row.status, row.code, row.event)  # fmt: skip
+                 row.kind, row.status, row.code, row.event, row.mode)  # fmt: skip
         at = sums.get(which)
         if at is None:
             at = sums[which] = [0, 0, 0, 0, 0, 0, 0, row.leaf_index, row.leaf_index]
@@ -115,8 +115,9 @@ def figures(rows: Sequence[Summary]) -> list[tuple[Any, ...]]:
 
 
 def key_of(combination: tuple[Any, ...]) -> UUID:
-    """A short name for what rows have in common; texts are too long together for a key of the database."""
-    told = msgspec.json.encode(combination)
+    """A short name for what rows have in common; texts are too long together for a key of the database. What asks in
+    the usual mode has the key that it had before there were others."""
+    told = msgspec.json.encode(combination[:-1] if combination[-1] == "query" else combination)
     return UUID(bytes=hashlib.blake2b(told, digest_size=16).digest())
 
 

@@ -19,6 +19,7 @@ COMBINATION = (
     "status",
     "code",
     "event",
+    "mode",
 )
 """What usage_day knows of a row."""
 SUMS = ("calls", "took_ms", "longest_ms", "request_bytes", "answer_bytes", "fields_returned", "fields_masked")

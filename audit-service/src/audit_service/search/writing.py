@@ -26,9 +26,10 @@ TITLES = {
     "purpose": "用途", "operation": "操作", "event": "事件", "status": "状态码", "code": "结果代码", "fault": "责任方",
     "took_ms": "耗时毫秒", "request_bytes": "请求字节", "answer_bytes": "应答字节", "fields_returned": "返回字段数",
     "fields_masked": "脱敏字段数", "trace": "追踪号", "subject": "主体假名", "gateway": "写入者",
-    "leaf_index": "日志序号",
+    "leaf_index": "日志序号", "mode": "调用方式", "verdict": "核验结果", "consent": "当事人授权",
 }  # fmt: skip
 """Columns of a table, in order, and what people call them."""
+_MODE = list(TITLES).index("mode")
 RISKY = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠", "﹦", "﹢", "﹣", "﹫")
 """How a cell begins that some spreadsheet takes for a formula."""
 BLANK = " \u3000\xa0\ufeff\u200b\v\f\x85\u2028\u2029"
@@ -58,6 +59,8 @@ def cells(row: Summary) -> list[str | int]:
     """One row of a table; the time is that of China, with its zone."""
     values: list[Any] = [getattr(row, name) for name in TITLES]
     values[0] = row.at.astimezone(SHANGHAI).isoformat(timespec="milliseconds")
+    if row.kind == "event":
+        values[_MODE] = ""
     return values
 
 

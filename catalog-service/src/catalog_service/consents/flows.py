@@ -166,8 +166,10 @@ async def release(change: Change, consent_id: str, call: str) -> None:
 
 
 async def _tell(change: Change, verb: str, consent: Consent, **facts: str) -> None:
+    interface_id, _, _ = consent.interface.partition("/")
+    provider = await directory.provider_of_interface(change.tx, interface_id) or ""
     about = {
-        "consent": consent.id, "subject": consent.subject, "system": consent.system,
+        "consent": consent.id, "provider": provider, "subject": consent.subject, "system": consent.system,
         "interface": consent.interface, "purpose": consent.purpose,
     }  # fmt: skip
     await change.tell(f"consent.{verb}", consent, **about, **facts)

@@ -1,10 +1,12 @@
 """Where a registration leads: what nobody may register, each mistake with the name of the rule that it breaks. Pure.
 
 The addresses are held against the exchange's own rules (`relay.egress`), before anybody connects. No name is resolved
-here: that happens at each call, and every address is checked again then. Source: security.md 5.4; design 8.
+here: that happens at each call, and every address is checked again then. An address instead of a name has to lie in
+the interface's own networks. Source: security.md 5.4.
 """
 
-from collections.abc import Collection, Iterator
+import ipaddress
+from collections.abc import Collection, Iterator, Sequence
 from urllib.parse import urlsplit
 
 from catalog_service.directory.model import Interface
@@ -18,6 +20,7 @@ Forbidden = tuple[str, str, str]
 HTTP = ("http", "https")
 FILES = ("file", "s3", "sftp")
 REMOTE_REF = "schema/remote-ref"
+OUTSIDE = "address/outside-networks"
 DEEPEST = 64
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 
@@ -47,9 +50,11 @@ def schemes_of(adapter: Adapter) -> Collection[str]:
 
 def forbidden_in_interface(interface: Interface, egress: Egress) -> Iterator[Forbidden]:
     """Everything in a version of an interface that would lead somewhere else than to its provider."""
-    yield from _address("base_url", interface.base_url, schemes_of(interface.adapter), egress)
+    found = list(_address("base_url", interface.base_url, schemes_of(interface.adapter), egress))
+    yield from found or _outside("base_url", interface.base_url, interface.networks)
     if isinstance(interface.adapter, Files) and interface.adapter.endpoint:
-        yield from _address("adapter/endpoint", interface.adapter.endpoint, HTTP, egress)
+        found = list(_address("adapter/endpoint", interface.adapter.endpoint, HTTP, egress))
+        yield from found or _outside("adapter/endpoint", interface.adapter.endpoint, interface.networks)
     for n, network in enumerate(interface.networks):
         rule = mistake_in_network(network, loopback=egress.allow_loopback, forbidden=egress.forbidden_networks)
         if rule and rule != "network/form":
@@ -66,6 +71,17 @@ def _address(path: str, url: str, schemes: Collection[str], egress: Egress) -> I
         yield path, RULES[rule], rule
     elif _port(url) in egress.forbidden_ports:
         yield path, "the port belongs to the platform", "url/port"
+
+
+def _outside(path: str, url: str, networks: Sequence[str]) -> Iterator[Forbidden]:
+    """An address instead of a name that no call would ever be sent to. Networks that are none are told elsewhere."""
+    try:
+        address = ipaddress.ip_address(urlsplit(url).hostname or "")
+        allowed = [ipaddress.ip_network(network) for network in networks]
+    except ValueError:
+        return
+    if allowed and not any(address in network for network in allowed):
+        yield path, "an address outside the interface's own networks", OUTSIDE
 
 
 def _port(url: str) -> int:

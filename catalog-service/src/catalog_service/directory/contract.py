@@ -1,7 +1,7 @@
 """What a registration has to hold so that gateway and exchange can work with it. Pure.
 
 Checks answer all mistakes at once, each as (path of the member, what is wrong). Where it may not lead is said in
-`addresses`, what its kind of provider asks for in `adapters`. Whether a JSON Schema compiles is the exchange's check.
+`addresses`, what its kind of provider asks for in `adapters`.
 """
 
 import ipaddress
@@ -9,6 +9,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from typing import NoReturn
+
+import jsonschema_rs
 
 from catalog_service.directory.adapters import mistakes_in_adapter, needs_networks
 from catalog_service.directory.addresses import readable
@@ -20,6 +23,7 @@ from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, subjects
 from wire.catalog import Field, MaskRule, Mode, Operation, Rest, Soap
 from wire.masks import NAMES, PLAIN, rules_fit
+from wire.schemas import TooMuchWork, most_steps
 
 MASKS = NAMES - {PLAIN}
 """Every mask that needs no registration."""
@@ -27,6 +31,8 @@ METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"})
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 DEEPEST = 64
 LARGEST_INTEGER = 2**53
+MOST_BACKTRACKS = 10_000
+"""Of one pattern on one text, as at the exchange."""
 Mistake = tuple[str, str]
 
 _FIELD = re.compile(r"[^\s.*\x00-\x1f\x7f]+(?:\.[^\s.*\x00-\x1f\x7f]+)*")
@@ -83,6 +89,22 @@ def _subject(interface: Interface) -> Iterator[Mistake]:
         asked |= subjects.members(interface.request)
     if name not in asked or '"' in name or "\\" in name:
         yield "subject", f"{name[:80]} is no path variable, parameter or member of the request"
+    elif interface.consent_required:
+        yield from _operations_about_nobody(interface)
+
+
+def _operations_about_nobody(interface: Interface) -> Iterator[Mistake]:
+    """Each operation by itself has to name whom it is about: a consent to one person would open the others."""
+    request = interface.request if _body_is_read(interface) else None
+    for n, operation in enumerate(interface.operations):
+        variables = variables_of(operation.path)
+        place = subjects.sure_place(interface.subject, variables, operation.method, request, interface.parameters)
+        if place is None:
+            yield (
+                f"operations/{n}",
+                f"consent is required: {interface.subject[:80]} has to be in the path, in the request,"
+                " or a required parameter",
+            )
 
 
 def _body_is_read(interface: Interface) -> bool:
@@ -128,8 +150,39 @@ def _fields(fields: list[Field], masks: Collection[str]) -> Iterator[Mistake]:
             yield "fields", f"{name} is there more than once"
 
 
-def mistakes_in_schema(schema: object, where: str, depth: int = 0) -> Iterator[Mistake]:
-    """A schema survives being written as JSON, and means the same to everybody who reads it."""
+def mistakes_in_schema(schema: object, where: str) -> Iterator[Mistake]:
+    """A schema survives being written as JSON, means the same to everybody who reads it, and can be used by them.
+
+    What does not compile here would make the interface unusable at the exchange.
+    """
+    mistakes = list(_unreadable(schema, where, 0))
+    yield from mistakes
+    if not mistakes:
+        yield from _unusable(schema, where)
+
+
+def _unusable(schema: object, where: str) -> Iterator[Mistake]:
+    """As the exchange compiles it: nothing is fetched, and no value makes it work for long."""
+    if not isinstance(schema, dict):
+        return
+    try:
+        most_steps(schema)
+        jsonschema_rs.validator_for(
+            schema,
+            retriever=_nothing,
+            pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MOST_BACKTRACKS),
+        )
+    except TooMuchWork as error:
+        yield where, str(error)
+    except (ValueError, TypeError, OverflowError) as error:
+        yield where, f"not a schema that can be used: {str(error).partition(chr(10))[0][:200]}"
+
+
+def _nothing(address: str) -> NoReturn:
+    raise ValueError(f"references outside the schema are not followed: {address}")
+
+
+def _unreadable(schema: object, where: str, depth: int) -> Iterator[Mistake]:
     if depth > DEEPEST:
         yield where, f"deeper than {DEEPEST} levels"
         return
@@ -138,10 +191,10 @@ def mistakes_in_schema(schema: object, where: str, depth: int = 0) -> Iterator[M
             for key, value in schema.items():
                 yield from _keyword(key, value, where)
                 yield from _text(key, where)
-                yield from mistakes_in_schema(value, f"{where}/{key}", depth + 1)
+                yield from _unreadable(value, f"{where}/{key}", depth + 1)
         case list():
             for n, value in enumerate(schema):
-                yield from mistakes_in_schema(value, f"{where}/{n}", depth + 1)
+                yield from _unreadable(value, f"{where}/{n}", depth + 1)
         case str():
             yield from _text(schema, where)
         case int() | float() if not math.isfinite(schema) or abs(schema) > LARGEST_INTEGER:

@@ -24,6 +24,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duplicates_seen  the maker has looked at what others provide filing_no   备案号
     negotiated       subscribing departments that were negotiated with
     sample           an answer of the provider's system; only its digest is kept
+    reason_zh        the reason in Chinese, where the platform itself gives one
     """
 
     reason: str = ""
@@ -39,6 +40,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duplicates_seen: bool = False
     negotiated: list[str] = []
     sample: Any = None
+    reason_zh: str = ""
     documents: list[Document] = []
 
 

@@ -2,6 +2,7 @@
 
 Gateways hear of a version from `online` to `deprecated`. Whoever uses one that ends is told in time and gets its
 successor; the end is filed with the authority (国务院令第809号 27). Health moves `online`, `degraded`, `circuit_open`.
+Bytes that pass through have no form: no sample of them is asked for.
 Source: 国务院令第809号 22, 27; 景德镇 11.
 """
 
@@ -14,7 +15,7 @@ from catalog_service.directory.entry import Resource
 from catalog_service.directory.evidence import Evidence
 from catalog_service.directory.model import Interface, Stage
 from catalog_service.directory.required import missing_in_interface
-from catalog_service.machine import Guard, Machine, Role, Row, Rules
+from catalog_service.machine import Condition, Guard, Machine, Role, Row, Rules
 from runtime.errors import Refusal
 from statute.resolve import Law
 from wire import codes
@@ -66,12 +67,15 @@ MACHINE = Machine(
     finals=frozenset({"offline"}),
     rows=(
         Row(event="test", sources=("registered",), target="tested", by=_PV, cite="国务院令第809号 22, 景德镇 11",
+            when="passes_through"),
+        Row(event="test", sources=("registered",), target="tested", by=_PV, cite="国务院令第809号 22, 景德镇 11",
             needs=("sample",), guards=("sample_fits",)),
         Row(event="mount", sources=("tested",), target="mounted", by=_PV, cite="景德镇 11, 国务院令第809号 13",
             guards=("entry_published", "described")),
         Row(event="open", sources=("mounted",), target="online", by=_PV, cite="国务院令第809号 22",
             guards=("entry_published",)),
         Row(event="degrade", sources=("online",), target="degraded", by=_SYS, cite=_HEALTH, tells=_PV),
+        Row(event="degrade", sources=("circuit_open",), target="degraded", by=_SYS, cite=_HEALTH, tells=_CONCERNED),
         Row(event="trip", sources=("online", "degraded"), target="circuit_open", by=_SYS, cite=_HEALTH,
             tells=_CONCERNED),
         Row(event="recover", sources=("degraded",), target="online", by=_SYS, cite=_HEALTH, tells=_PV),
@@ -133,6 +137,12 @@ def _notice_over(s: Situation) -> None:
         )  # fmt: skip
 
 
+def _passes_through(s: Situation) -> bool:
+    """Of what has no schema and no fields there is nothing that a sample could show."""
+    return s.interface.format == "binary"
+
+
+CONDITIONS: Mapping[str, Condition[Situation]] = {"passes_through": _passes_through}
 GUARDS: Mapping[str, Guard[Situation]] = {
     "sample_fits": _sample_fits,
     "entry_published": _entry_published,
@@ -141,4 +151,4 @@ GUARDS: Mapping[str, Guard[Situation]] = {
     "notice_given": _notice_given,
     "notice_over": _notice_over,
 }
-RULES: Rules[Situation] = Rules(conditions={}, guards=GUARDS)
+RULES: Rules[Situation] = Rules(conditions=CONDITIONS, guards=GUARDS)

@@ -33,14 +33,14 @@ async def interface_step(
 
 
 async def health_step(
-    change: Change, lawbook: Lawbook, interface_id: str, version: str, event: str, reason: str
+    change: Change, lawbook: Lawbook, interface_id: str, version: str, event: str, evidence: Evidence
 ) -> Interface:
     """The version after what its health asks for; nobody takes such a step by hand. Raises Refusal as the other."""
     await change.lock(f"interface/{interface_id}")
     found = await store.find_interface(change.tx, interface_id, version)
     if found is None:
         raise Refusal(codes.UNKNOWN_INTERFACE, f"interface {interface_id}/{version}")
-    return await _take_step(change, lawbook, found, event, Evidence(reason=reason), frozenset({Role.WORKER}))
+    return await _take_step(change, lawbook, found, event, evidence, frozenset({Role.WORKER}))
 
 
 async def _take_step(
@@ -115,6 +115,7 @@ async def _tell(change: Change, situation: Situation, row: Row, after: Interface
     }  # fmt: skip
     sample = {"sample": evidence.sample["sha256"]} if evidence.sample else {}
     await change.tell(f"interface.{row.event}", after, **facts, **sample)
+    facts |= {"reason_zh": evidence.reason_zh} if evidence.reason_zh else {}
     to = []
     for role in row.tells:
         if role is Role.REQUESTER:

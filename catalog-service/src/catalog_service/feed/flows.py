@@ -25,8 +25,6 @@ from wire.catalog import Feed
 BATCH = 1000
 POLL_S = 1.0
 T = TypeVar("T", bound=Thing)
-WORKSHOP = Egress(allow_loopback=True, forbidden_ports=frozenset())
-"""What may be registered where nobody says otherwise: this machine too, as for development."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Change:
     actor: Actor
     at: datetime
     outbox: Outbox
-    egress: Egress = WORKSHOP
+    egress: Egress
 
     async def lock(self, name: str) -> None:
         """Be the only writer of `name` (such as "system/zjj-housing") until the transaction ends."""
@@ -73,7 +71,7 @@ class Change:
 class Journal:
     """Opens changes."""
 
-    def __init__(self, database: AsyncEngine, outbox: Outbox, clock: Clock, egress: Egress = WORKSHOP) -> None:
+    def __init__(self, database: AsyncEngine, outbox: Outbox, clock: Clock, egress: Egress) -> None:
         self.database = database
         self._outbox = outbox
         self._clock = clock

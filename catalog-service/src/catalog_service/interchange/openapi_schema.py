@@ -77,8 +77,10 @@ class Document:
 class Converter:
     """Schemas of one side of an interface; they share their `$defs`."""
 
-    def __init__(self, document: Document, side: Side) -> None:
+    def __init__(self, document: Document, side: Side, *, invented: bool = False) -> None:
+        """invented  the examples in it are ours, nobody's data: they stay"""
         self._document = document
+        self._left_out = _LEFT_OUT - {"examples"} if invented else _LEFT_OUT
         self._other_side = _OTHER_SIDE[side]
         self._names: dict[str, str] = {}
         self._waiting: list[str] = []
@@ -125,7 +127,7 @@ class Converter:
                 yield name, [self._convert(one, f"{place}/{n}") for n, one in enumerate(value)]
             elif name in _NAMED and isinstance(value, Mapping):
                 yield name, {one: self._convert(inner, f"{place}/{one}") for one, inner in value.items()}
-            elif name not in _LEFT_OUT and not name.startswith("x-"):
+            elif name not in self._left_out and not name.startswith("x-"):
                 yield name, value
 
     def _reference(self, reference: str, where: str) -> str:

@@ -7,9 +7,7 @@ differ, each may ask and answer in its own form. What not all of them promise is
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import NoReturn
 
-import jsonschema_rs
 import msgspec
 from msgspec.structs import replace
 
@@ -58,8 +56,6 @@ class Proposal:
             else:
                 n = int(found[1])
                 yield self.places[n], f"{self.interface.operations[n].path[:200]}: {error}"
-        for name in ("parameters", "request", "response"):
-            yield from _does_not_compile(name, getattr(self.interface, name))
         yield from self._too_long()
 
     def _too_long(self) -> Iterator[Mistake]:
@@ -71,20 +67,6 @@ class Proposal:
         for n, field in enumerate(self.interface.fields):
             if len(field.name) > LONGEST_NAME:
                 yield f"fields/{n}/name", f"{field.name[:50]}…: longer than {LONGEST_NAME} characters"
-
-
-def _does_not_compile(name: str, schema: dict[str, object] | None) -> Iterator[Mistake]:
-    """What the exchange would stumble over. Nothing is fetched."""
-    if schema is None:
-        return
-    try:
-        jsonschema_rs.validator_for(schema, retriever=_deny)
-    except (ValueError, TypeError, OverflowError) as error:
-        yield name, str(error).partition("\n")[0][:300]
-
-
-def _deny(address: str) -> NoReturn:
-    raise ValueError(f"references outside the schema are not followed: {address}")
 
 
 def propose(described: Description, wanted: Wanted, mistakes: list[Mistake], notes: list[Note]) -> list[Proposal]:

@@ -77,8 +77,8 @@ def _description(title: str, port: "Port", notes: list[Note]) -> Description:
     asked, answered = Schemas(closed=True), Schemas(closed=False)
     asks = [asked.body(one.request) for one in operations]
     answers = [answered.body(one.response) if one.response is not None else {} for one in operations]
-    questions = Converter(Document({"$defs": asked.defs}), "request")
-    replies = Converter(Document({"$defs": answered.defs}), "response")
+    questions = Converter(Document({"$defs": asked.defs}), "request", invented=True)
+    replies = Converter(Document({"$defs": answered.defs}), "response", invented=True)
     found = []
     for n, one in enumerate(operations):
         where = f"operations/{one.name}"

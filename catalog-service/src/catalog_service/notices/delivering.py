@@ -16,7 +16,7 @@ from catalog_service.notices.flows import notify
 from catalog_service.notices.model import Address, Notice, Subject
 from catalog_service.notices.webhook import Delivery, DeliveryState, Webhook, message
 from relay.egress import Egress
-from relay.webhook import TIMEOUT_S, failure_of_post
+from relay.webhook import DENIED, TIMEOUT_S, failure_of_post
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Served
 from runtime.webhook import next_try, signature
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 MESSENGER = Actor("webhook-messenger", PLATFORM)
 MOST_AT_ONCE = 64
 LEASE = timedelta(seconds=60)
+ANSWERED = "answered "
 
 
 class Messenger:
@@ -93,5 +94,13 @@ async def _tell_dead(change: Change, webhook: Webhook, delivery: Delivery) -> No
     log.warning("webhook.dead_letter", webhook=webhook.id, delivery=delivery.n)
     await notify(
         change, to=[Address(webhook.department, "")], word="webhook.dead", about=Subject("webhook", webhook.id),
-        facts={"webhook": webhook.id, "error": delivery.error}, key=f"webhook/{webhook.id}/dead/{change.at:%Y-%m-%d}",
+        facts={"webhook": webhook.id, "error": delivery.error, "error_zh": in_chinese(delivery.error)},
+        key=f"webhook/{webhook.id}/dead/{change.at:%Y-%m-%d}",
     )  # fmt: skip
+
+
+def in_chinese(error: str) -> str:
+    """What kept a message from being taken, in short; its webhook shows the rest."""
+    if error.startswith(ANSWERED):
+        return f"对方应答 {error.removeprefix(ANSWERED)}"
+    return "地址不允许" if error.startswith(DENIED) else "无法送达"

@@ -1,7 +1,7 @@
 """What notices say, in two languages. Pure. A word that is not here says only itself.
 
 Braces are filled with the notice's facts; a fact that is missing leaves nothing. States and time limits are called by
-their labels, `{title}` is what the procedure is called.
+their labels, `{title}` is what the procedure is called. Where there is a fact NAME_zh, it stands for NAME in Chinese.
 """
 
 from collections.abc import Mapping
@@ -113,7 +113,7 @@ WORDS: dict[str, Text] = {
     ),
     "interface.drifted": (
         "接口 {name}（{interface}）的应答与登记不符，共 {count} 处：{places}",
-        "Answers of interface {name} ({interface}) differ from what is registered in {count} places: {places}",
+        "Answers of interface {name} ({interface}) differ from what is registered (places: {count}): {places}",
     ),
     **{
         f"{kind}.": (
@@ -195,4 +195,6 @@ def rendered(word: str, facts: Mapping[str, str], about: str = "", machine: Mach
 
 
 def _labelled(facts: Mapping[str, str], labels: Mapping[str, Text], n: int) -> dict[str, str]:
+    if n == 0:
+        facts = {name: facts.get(f"{name}_zh", value) for name, value in facts.items()}
     return {name: labels[value][n] if name in _LABELLED and value in labels else value for name, value in facts.items()}

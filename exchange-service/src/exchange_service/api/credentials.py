@@ -3,35 +3,41 @@
 Public under /api/exchange/credentials. A department's data officer does this for its own, the operator for all.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
-from exchange_service.credentials.check import mistakes_in
+from exchange_service.credentials.check import mistakes_in, wanted_members
 from exchange_service.credentials.keychain import Keychain
 from exchange_service.credentials.model import Credential
 from exchange_service.credentials.store import Kept, Store, new_version
+from exchange_service.registry import Departments
 from relay.egress import Egress
 from runtime.clock import Clock
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, scopes
 from wire.audit import new_event
+from wire.catalog import Interface
 from wire.lease import EventWriter
 from wire.tokens import AccessToken, Door
 
 PLATFORM = "platform"
 """The operator's department: it may do this for every other."""
 LARGEST = 128 * 1024
+Interfaces = Callable[[], Iterable[Interface]]
 Id = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 Department = Annotated[str, Query(pattern=r"^([a-z0-9][a-z0-9._-]{0,63})?$")]
 _decode = msgspec.json.Decoder(Credential).decode
+_TELLABLE = ("Expected", "Object missing")
+"""Beginnings of what msgspec says without repeating what it read."""
 
 
-def require_charge(token: AccessToken, department: str) -> None:
+def require_charge(token: AccessToken, department: str, departments: Departments) -> None:
     """Raise Refusal unless the token may look after what this department has: "" stands for all departments."""
+    departments.check_active(token.department)
     if token.department == PLATFORM and scopes.CATALOG_WRITE in token.scopes:
         return
     if scopes.OFFICER not in token.scopes:
@@ -43,7 +49,11 @@ def require_charge(token: AccessToken, department: str) -> None:
 class Drawer:
     """What the routes do."""
 
-    def __init__(self, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock) -> None:
+    def __init__(
+        self, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock, served: Interfaces
+    ) -> None:
+        """served  the interfaces that are open"""
+        self._served = served
         self._store = store
         self._keychain = keychain
         self._events = events
@@ -63,8 +73,11 @@ class Drawer:
         return kept
 
     async def delete(self, token: AccessToken, department: str, name: str) -> None:
-        """Take it away from every exchange; raises Refusal."""
+        """Take it away from every exchange; raises Refusal, also while an interface in use names it."""
         await self.one(department, name)
+        using = sorted(one.key for one in self._served() if _uses(one, department, name))
+        if using:
+            raise Refusal(codes.CONFLICT, f"{', '.join(using)[:500]} would have no credential", interfaces=using)
         facts = {"owner": department, "credential": name}
         await self._record("credential.deleted", self._clock.now(), token, facts)
         await self._store.delete(department, name)
@@ -85,7 +98,11 @@ class Drawer:
         try:
             credential: Credential = _decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Refusal(INVALID_REQUEST, errors=[{"path": "/body", "error": _told(error)}]) from None
+            zh, en = wanted_members(_tree_of(body))
+            wrong = _wrong_form(error)
+            raise Refusal(
+                INVALID_REQUEST, errors=[{"path": "/body", "error": f"{wrong}{en}", "zh": zh, "en": en}]
+            ) from None
         mistakes = list(mistakes_in(credential, self._egress))
         errors = [{"path": f"/body/{member}", "error": wrong, "rule": rule} for member, wrong, rule in mistakes]
         if any(rule for _, _, rule in mistakes):
@@ -99,39 +116,58 @@ class Drawer:
         await self._events.write([msgspec.json.encode(new_event(event, at, token.client, token.department, facts))])
 
 
-def _told(error: Exception) -> str:
-    """What is wrong with the form, without a word that may have come from it."""
-    if isinstance(error, msgspec.ValidationError) and str(error).startswith(("Expected", "Object missing")):
-        return str(error)
-    return "not a credential: a JSON object with `kind` and the members of that kind, and no others, is wanted"
+def _uses(interface: Interface, department: str, name: str) -> bool:
+    named = (interface.provider, interface.credential) == (department, name)
+    return named and interface.state.standing == "active"
+
+
+def _wrong_form(error: Exception) -> str:
+    """What is wrong with the form, without a word that may have come from it; "" where nothing may be said."""
+    told = str(error)
+    return f"{told}. " if isinstance(error, msgspec.ValidationError) and told.startswith(_TELLABLE) else ""
+
+
+def _tree_of(body: bytes) -> object:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def router(
-    door: Door, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock
-) -> APIRouter:
-    """All routes of credentials."""
-    drawer = Drawer(store, keychain, events, egress, clock)
+    door: Door, store: Store, keychain: Keychain, events: EventWriter, egress: Egress, clock: Clock,
+    served: Interfaces = tuple, departments: Departments | None = None,
+) -> APIRouter:  # fmt: skip
+    """All routes of credentials.
+
+    served       answers the interfaces that are open: what they name is not deleted
+    departments  who is suspended (registry.Platform.departments); None where nobody can be
+    """
+    departments = departments or Departments()
+    drawer = Drawer(store, keychain, events, egress, clock, served)
     routes = APIRouter(prefix="/credentials", tags=["credentials"])
     who = Depends(door.needing())
 
     @routes.put("/{department}/{name}", max_body_size=LARGEST)
     async def put(department: Id, name: Id, request: Request, token: AccessToken = who) -> Response:
-        require_charge(token, department)
+        require_charge(token, department, departments)
         return _answer(await drawer.put(token, department, name, await request.body()))
 
     @routes.get("/{department}/{name}")
     async def one(department: Id, name: Id, token: AccessToken = who) -> Response:
-        require_charge(token, department)
+        require_charge(token, department, departments)
         return _answer(await drawer.one(department, name))
 
     @routes.get("")
     async def some(department: Department = "", token: AccessToken = who) -> Response:
-        require_charge(token, department)
-        return _answer({"items": await drawer.all(department)})
+        """Without a department those of one's own; for the operator those of everybody."""
+        whose = department if department or token.department == PLATFORM else token.department
+        require_charge(token, whose, departments)
+        return _answer({"items": await drawer.all(whose)})
 
     @routes.delete("/{department}/{name}")
     async def delete(department: Id, name: Id, token: AccessToken = who) -> Response:
-        require_charge(token, department)
+        require_charge(token, department, departments)
         await drawer.delete(token, department, name)
         return Response(status_code=204)
 

@@ -47,7 +47,7 @@ class Bench:
     async def test(self, token: AccessToken, interface_id: str, version: str, body: bytes) -> Report:
         """Record it, then try; raises Refusal."""
         interface = await self._registration(interface_id, version)
-        require_charge(token, interface.provider)
+        require_charge(token, interface.provider, self._platform.departments)
         asked = _read(body)
         call = str(uuid7())
         facts = {"interface": interface.key, "method": asked.method[:16], "path": asked.path[:200]}

@@ -1,8 +1,8 @@
 """Drift: what a provider's answers are by now, against what its interface registered. Pure.
 
-Findings name places and never values: a name that is no plain identifier may be somebody's number, a star stands for
-it. What is said of a place comes from the response schema and from the registered fields; where neither says anything,
-nothing can drift.
+Findings name places and never values: a name that is no plain identifier may be somebody's number, and several new
+ones in one object may be the names of persons; a star stands for them. What is said of a place comes from the response
+schema and from the registered fields; where neither says anything, nothing can drift.
 """
 
 import re
@@ -70,16 +70,24 @@ def _differences(values: Sequence[Any], known: Known, shape: Shape | None, path:
     if not objects:
         return
     names = {name: None for members in objects for name in members}  # in their order
+    strangers = []
     for name in names:
         below, place = known.below.get(name), shape.members.get(name) if shape else None
         if below is not None or place is not None:
             inside = [members[name] for members in objects if name in members]
             yield from _differences(inside, below or Known(), place, (*path, name))
         elif _tells_members(known, shape):
-            yield ".".join((*path, name if _PLAIN.fullmatch(name) else "*")), "new"
+            strangers.append(name)
+    if strangers:
+        yield ".".join((*path, _told(strangers))), "new"
     for name, below in known.below.items():
         if name not in names and not _may_be_missing(name, shape):
             yield ".".join((*path, *_first_end(name, below))), "missing"
+
+
+def _told(names: Sequence[str]) -> str:
+    """How new members are named: several at one place may be persons, by whose names an object is sorted."""
+    return names[0] if len(names) == 1 and _PLAIN.fullmatch(names[0]) else "*"
 
 
 def _opened(values: Sequence[Any], shape: Shape | None) -> tuple[list[Any], Shape | None]:

@@ -84,9 +84,9 @@ def until(marks: str, shortest: int) -> Mask:
     first = re.compile(f"[{re.escape(marks)}]").search
 
     def mask(value: str) -> str:
-        found = first(value)
-        if found is None and value.endswith(HIDDEN):
+        if value.endswith(HIDDEN) and not first(value[: -len(HIDDEN)]):
             return value
+        found = first(value)
         if found is None or len(value) < shortest:
             return HIDDEN if value else ""
         return value[: found.start()] + HIDDEN

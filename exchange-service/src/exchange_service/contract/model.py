@@ -18,6 +18,8 @@ from exchange_service.contract.text import DEEPEST
 from wire.calls import Obligations
 from wire.catalog import Files, Interface, Rest, Soap
 from wire.masks import rules_fit
+from wire.schemas import has_branches, most_steps
+from wire.subjects import members
 
 EVERYTHING: Final = "*"
 MOST_BACKTRACKS: Final = 10_000
@@ -44,22 +46,27 @@ class Validator(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """One schema, ready for use. `names` are the member names that it spells out: they may be shown in messages."""
+    """One schema, ready for use. `names` are the member names that it spells out: they may be shown in messages.
+
+    branches  it has alternatives: what is wrong with a value is then a list for each of them, and told of small ones
+    """
 
     validator: Validator
     names: frozenset[str]
     shape: Shape
+    branches: bool = False
 
 
 class Contract:
     """One interface version: schemas (None where nothing is checked), masks by dotted field name, formats.
 
     fields    names of all registered fields        request_format  json, xml, form, soap, or binary: not looked at
+    subject   names the person asked about, ""      subject_in_body whether the request may hold it
     """
 
     __slots__ = (
         "_functions", "_mask_key", "fields", "format", "key", "masks", "parameters", "request", "request_format",
-        "response",
+        "response", "subject", "subject_in_body",
     )  # fmt: skip
 
     def __init__(self, interface: Interface, mask_key: MaskKey | None = None) -> None:
@@ -68,6 +75,8 @@ class Contract:
         self.format = interface.format
         self.request_format = request_format(interface)
         self.fields = [item.name for item in interface.fields]
+        self.subject = interface.subject
+        self.subject_in_body = interface.subject in members(interface.request)
         self.parameters = compiled("parameters", interface.parameters)
         self.request = compiled("request", interface.request)
         self.response = compiled("response", interface.response)
@@ -98,18 +107,19 @@ def request_format(interface: Interface) -> RequestFormat:
 
 
 def compiled(part: str, schema: dict[str, object] | None) -> Checked | None:
-    """The schema's validator. Raises BadContract for what is no schema, or reaches outside itself."""
+    """The schema's validator. Raises BadContract for what is no schema, reaches outside itself or takes too long."""
     if schema is None:
         return None
     try:
+        most_steps(schema)
         validator = jsonschema_rs.validator_for(
             schema,
             retriever=deny,
             pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=MOST_BACKTRACKS),
         )
-    except (ValueError, TypeError, OverflowError) as error:  # ValidationError and ReferencingError are ValueErrors
+    except (ValueError, TypeError, OverflowError) as error:  # TooMuchWork and those of jsonschema_rs are ValueErrors
         raise BadContract(f"the {part} schema: {str(error).partition(chr(10))[0]}") from None
-    return Checked(validator, frozenset(spelled_out(schema)), shape_of(schema))
+    return Checked(validator, frozenset(spelled_out(schema)), shape_of(schema), has_branches(schema))
 
 
 def deny(address: str) -> NoReturn:
@@ -244,7 +254,7 @@ def plan(fields: Sequence[str], masks_by_name: Mapping[str, str], functions: Map
 
 def open_node(branch: Branch, path: str) -> Open:
     """The node for a branch inside something granted: only masks matter there."""
-    masked, dropped = masks_at(branch.below, path)
+    masked, dropped = masks_at(branch.below, path, are_granted=True)
     inner = {
         name: open_node(below, path + name + ".")
         for name, below in branch.below.items()
@@ -256,7 +266,8 @@ def open_node(branch: Branch, path: str) -> Open:
 def closed_node(branch: Branch, path: str) -> Closed:
     """The node for a branch that is not granted itself. `path` is its dotted name with a dot behind, or empty.
 
-    A mask covers all that lies below it: of a masked object nothing leaves, whatever is granted inside.
+    A mask covers all that lies below it: of a masked object nothing leaves, whatever is granted inside. Where it was
+    not granted itself, not even what the mask leaves of it.
     """
     met = {name: below for name, below in branch.below.items() if below.granted or below.grants_below}
     masked, dropped = masks_at(met, path)
@@ -268,10 +279,21 @@ def closed_node(branch: Branch, path: str) -> Closed:
     return Closed(granted, masked, dropped, opened, inner, kind, msgspec.json.Decoder(kind).decode)
 
 
-def masks_at(members: Mapping[str, Branch], path: str) -> tuple[list[tuple[str, str, Mask]], list[tuple[str, str]]]:
-    """(member, dotted name, mask) of those that are masked, (member, dotted name) of those that are taken out."""
-    masked = [(name, path + name, below.covers) for name, below in members.items() if below.covers is not None]
-    dropped = [(name, path + name) for name, below in members.items() if below.mask == masks.DROP]
+def masks_at(
+    members: Mapping[str, Branch], path: str, *, are_granted: bool = False
+) -> tuple[list[tuple[str, str, Mask]], list[tuple[str, str]]]:
+    """(member, dotted name, mask) of those that are masked, (member, dotted name) of those that are taken out.
+
+    are_granted  they lie inside something granted; otherwise a mask shows of a member what it shows only if that is
+                 granted itself
+    """
+    masked: list[tuple[str, str, Mask]] = []
+    dropped: list[tuple[str, str]] = []
+    for name, below in members.items():
+        if below.covers is not None and (are_granted or below.granted):
+            masked.append((name, path + name, below.covers))
+        elif below.mask:
+            dropped.append((name, path + name))
     return masked, dropped
 
 

@@ -27,6 +27,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_IN_FORM: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
+SMALL: Final = 10_000
+"""Values and characters."""
+
+
 class NotMatching(ValueError):
     """`path` is a JSON pointer to the place (RFC 6901), `reason` the rule that it breaks; neither holds a value."""
 
@@ -137,11 +141,26 @@ def check(schema: Checked, instance: object) -> None:
     """Raises NotMatching for the first rule that the instance breaks."""
     if schema.validator.is_valid(instance):
         return
+    if schema.branches and not is_small(instance):
+        raise NotMatching("", "does not match the schema")
     try:
         schema.validator.validate(instance)
     except jsonschema_rs.ValidationError as error:
         raise NotMatching(pointer(error.instance_path, instance, schema.names), rule(error, schema.names)) from None
     raise NotMatching("", "does not match the schema")
+
+
+def is_small(instance: object) -> bool:
+    """Whether all that is wrong with it, branch by branch and each time with the value, is soon told."""
+    left, waiting = SMALL, [instance]
+    while waiting and left >= 0:
+        one = waiting.pop()
+        left -= 1 + (len(one) if isinstance(one, str) else 0)
+        if isinstance(one, dict):
+            waiting += [*one, *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+    return left >= 0
 
 
 def rule(error: jsonschema_rs.ValidationError, names: frozenset[str]) -> str:

@@ -57,14 +57,10 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """What leaves of an answer. `word` goes into ReplyMessage.verdict; `wrong` is to be counted by `guesses`."""
+    """What leaves of an answer. `word` goes into ReplyMessage.verdict and is counted by `guesses`."""
 
     body: bytes
     word: Word
-
-    @property
-    def wrong(self) -> bool:
-        return self.word == "no"
 
 
 # --- the question ---------------------------------------------------------------------------------------------------

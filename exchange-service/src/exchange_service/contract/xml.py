@@ -28,6 +28,7 @@ XML_SPACE: Final = "http://www.w3.org/XML/1998/namespace"
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _LONGEST_NUMBER: Final = 300
 _VERSION: Final = re.compile(rb"<\?xml\s+version\s*=\s*[\"']1\.0[\"']")
+_DECLARATION: Final = re.compile(rb"(?:\xef\xbb\xbf)?<\?xml\s[^?]*\?>")
 _UNSTEERED: Final = shape_of(None)
 
 
@@ -54,6 +55,16 @@ def read_xml(body: bytes) -> Xml:
         raise BadXml(str(error)) from None
     check_limits(root)
     return Xml(body, root)
+
+
+def plain_xml(body: bytes) -> bytes:
+    """The same without comments, instructions and CDATA, which parsers read in several ways. Raises BadXml."""
+    declaration = _DECLARATION.match(body)
+    inside = body[declaration.end() :] if declaration else body
+    if b"<!" not in inside and b"<?" not in inside:
+        return body
+    written: bytes = etree.tostring(read_xml(body).root, encoding="UTF-8", xml_declaration=declaration is not None)
+    return written
 
 
 def check_limits(root: Any) -> None:

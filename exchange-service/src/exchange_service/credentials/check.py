@@ -5,11 +5,26 @@ Messages name the member and what is wrong with it, and never say what stands th
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_ssh_private_key
+from cryptography.hazmat.primitives.serialization import (
+    load_pem_private_key,
+    load_ssh_private_key,
+    load_ssh_public_key,
+)
 
-from exchange_service.credentials.model import ApiKey, Basic, Certificate, Credential, Hmac, OAuthClient, PrivateKey
+from exchange_service.credentials.model import (
+    KINDS,
+    ApiKey,
+    Basic,
+    Certificate,
+    Credential,
+    Hmac,
+    OAuthClient,
+    PrivateKey,
+)
 from exchange_service.credentials.tls import check_certificate
 from relay.egress import RULES, Egress, mistake_in_url
 
@@ -23,6 +38,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")  # RFC 9110 section 5.6
 _NAME = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _LATIN = re.compile(r"[\x21-\x7e\xa0-\xff](?:[\x20-\x7e\xa0-\xff]*[\x21-\x7e\xa0-\xff])?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+KEY_KINDS = ("ssh-", "ecdsa-", "sk-")
 OURS = frozenset(
     (
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
@@ -40,6 +56,7 @@ def mistakes_in(credential: Credential, egress: Egress) -> Iterator[Mistake]:
     match credential:
         case Basic():
             yield from _wanted("user", bool(credential.user), "is empty")
+            yield from _in_host_key(credential.host_key)
         case ApiKey():
             yield from _in_api_key(credential)
         case OAuthClient():
@@ -53,6 +70,22 @@ def mistakes_in(credential: Credential, egress: Egress) -> Iterator[Mistake]:
         case PrivateKey():
             yield from _wanted("user", bool(credential.user), "is empty")
             yield from _wanted("key", _is_private_key(credential.key), "is an OpenSSH or PEM key without a password")
+            yield from _in_host_key(credential.host_key)
+
+
+def wanted_members(told: Any) -> tuple[str, str]:
+    """What has to be told instead of this (JSON that is no credential), in Chinese and English: names alone."""
+    kind = told.get("kind") if isinstance(told, dict) else None
+    if not isinstance(kind, str) or kind not in KINDS:
+        kinds = ", ".join(KINDS)
+        return f"须为含 kind 的 JSON 对象，kind 取值：{kinds}", f"a JSON object with kind: one of {kinds}"
+    fields = msgspec.structs.fields(KINDS[kind])
+    needed = ", ".join(field.name for field in fields if field.required)
+    others = ", ".join(field.name for field in fields if not field.required) or "–"
+    return (
+        f"{kind} 的成员均为文本，必填：{needed}；可选：{others}；不得有其他成员",
+        f"the members of {kind} are texts. Needed: {needed}; optional: {others}; no others",
+    )
 
 
 def _in_text(member: str, text: str) -> Iterator[Mistake]:
@@ -96,6 +129,24 @@ def _in_certificate(credential: Certificate) -> Iterator[Mistake]:
         check_certificate(credential)
     except ValueError as mistake:
         yield "certificate", str(mistake), ""
+
+
+def _in_host_key(line: str) -> Iterator[Mistake]:
+    if not line:
+        return
+    try:
+        load_ssh_public_key(public_key_in(line).encode())
+    except (ValueError, UnicodeEncodeError, UnsupportedAlgorithm):
+        yield "host_key", "is a server's public key as it stands in known_hosts, of a usual kind", ""
+
+
+def public_key_in(line: str) -> str:
+    """Kind and key, without the hosts before them and the comment behind. Raises ValueError where there is none."""
+    words = line.split()
+    at = next((n for n, word in enumerate(words) if word.startswith(KEY_KINDS)), -1)
+    if at < 0 or len(words) < at + 2 or words[0].startswith("@"):
+        raise ValueError("no public key")
+    return f"{words[at]} {words[at + 1]}"
 
 
 def _is_private_key(key: str) -> bool:

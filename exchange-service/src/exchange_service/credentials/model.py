@@ -5,7 +5,7 @@ matter: HTTP all but `PrivateKey`, databases and SFTP `Basic`, S3 `Basic` (acces
 `PrivateKey`. An interface that names none has none.
 """
 
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -21,10 +21,11 @@ class _Secret(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Basic(_Secret, frozen=True, kw_only=True, tag="basic"):
-    """User and password (RFC 7617)."""
+    """User and password (RFC 7617). `host_key` is for SFTP alone, as in `PrivateKey`."""
 
     user: str
     password: str
+    host_key: str = ""
 
 
 class ApiKey(_Secret, frozen=True, kw_only=True, tag="api-key"):
@@ -65,7 +66,10 @@ class Hmac(_Secret, frozen=True, kw_only=True, tag="hmac"):
 
 
 class PrivateKey(_Secret, frozen=True, kw_only=True, tag="private-key"):
-    """A user and an OpenSSH private key; `host_key` is the server's public key, one line of known_hosts."""
+    """A user and an OpenSSH private key; `host_key` is the server's public key, one line of known_hosts.
+
+    Without one an SFTP server is asked on no machine but a developer's own.
+    """
 
     user: str
     key: str
@@ -73,6 +77,10 @@ class PrivateKey(_Secret, frozen=True, kw_only=True, tag="private-key"):
 
 
 Credential = Basic | ApiKey | OAuthClient | Certificate | Hmac | PrivateKey
+
+
+KINDS: Final = {str(one.__struct_config__.tag): one for one in get_args(Credential)}
+"""Each kind by the word that names it."""
 
 
 def kind_of(credential: Credential) -> str:

@@ -131,7 +131,7 @@ async def _ask(egress: Egress, client: OAuthClient, networks: Sequence[str]) -> 
         return _reply_of(answer.status, await _whole(answer))
     except EgressDenied as denied:
         raise Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, f"authorization server: {denied}") from None
-    except TimedOut:
+    except (TimedOut, TimeoutError):
         raise Refusal(codes.PROVIDER_TIMEOUT, "the provider's authorization server is slow") from None
     except Unreachable as fault:
         raise Refusal(codes.PROVIDER_UNREACHABLE, f"authorization server: {fault}") from None
@@ -172,7 +172,7 @@ def _reply_of(status: int, body: bytes) -> _Reply:
     """What the server said; raises Refusal. Of its words only an error that is one passes into ours."""
     try:
         reply = msgspec.json.decode(body, type=_Reply)
-    except (msgspec.DecodeError, RecursionError):  # the latter: brackets without end, in a member nobody reads
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):  # the last: brackets without end
         reply = _Reply()
     if status in (400, 401, 403):
         said = f", {reply.error}" if _ERROR.fullmatch(reply.error) else ""

@@ -63,7 +63,7 @@ def check_certificate(credential: Certificate) -> None:
             x509.load_pem_x509_certificates(credential.authorities.encode())
         shown = leaf.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         private = load_pem_private_key(credential.key.encode(), None)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion):
         raise ValueError("certificate, key and authorities have to be PEM, the key without a password") from None
     if private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != shown:
         raise ValueError("the key is not that of the first certificate")

@@ -81,6 +81,13 @@ class Breaker:
         if self.probing and admitted == self.round:
             self.waits_until = now
 
+    def close(self) -> None:
+        """What made it open is gone; calls of before say nothing any longer."""
+        self.round += 1
+        self.failed_in_a_row = 0
+        self.opened = self.probing = False
+        self.current_pause_s = 0.0
+
     def _open(self, now: float, pause_s: float) -> None:
         self.round += 1
         self.opened, self.probing = True, False

@@ -9,7 +9,7 @@ from runtime.errors import Code
 from wire.calls import Obligations
 from wire.catalog import Department, Grant, Interface, Mode, Operation, System
 from wire.paths import Template
-from wire.subjects import Place, place
+from wire.subjects import Place, place, sure_place
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -20,10 +20,18 @@ class Route:
     def __init__(self, interface: Interface) -> None:
         self.interface = interface
         self.operations = [(operation, Template(operation.path)) for operation in interface.operations]
-        self.subject_at: dict[Operation, Place] = {
-            operation: place(interface.subject, template.variables, operation.method, interface.request)
-            for operation, template in (self.operations if interface.subject else ())
-        }
+        places = ((operation, self._subject_at(operation, template)) for operation, template in self.operations)
+        self.subject_at: dict[Operation, Place] = {operation: found for operation, found in places if found is not None}
+        """Operations that name nobody are not in it."""
+
+    def _subject_at(self, operation: Operation, template: Template) -> Place | None:
+        """Where an operation is told whom it is about; a consent to one person opens none that need not look there."""
+        asked = self.interface
+        if not asked.subject:
+            return None
+        if asked.consent_required:
+            return sure_place(asked.subject, template.variables, operation.method, asked.request, asked.parameters)
+        return place(asked.subject, template.variables, operation.method, asked.request)
 
     def match(self, path: str) -> list[tuple[Operation, dict[str, str]]]:
         """The operations at a raw path, whatever their method, with the values of their variables."""

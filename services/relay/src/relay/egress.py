@@ -11,7 +11,7 @@ import re
 import socket
 import ssl
 import unicodedata
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +98,11 @@ class Egress:
     forbidden_ports: frozenset[int]
     forbidden_networks: tuple[Network, ...] = ()
     resolver: Resolver = _by_the_system
+
+    @classmethod
+    def stated(cls, allow_loopback: bool, ports: Iterable[int], networks: Iterable[str] = ()) -> "Egress":
+        """As settings state it: forbidden ports and networks (CIDR). Raises ValueError."""
+        return cls(allow_loopback, frozenset(ports), tuple(ipaddress.ip_network(network) for network in networks))
 
     async def resolve(self, host: str, port: int, networks: Sequence[Network]) -> list[str]:
         """Checked addresses of `host`; raises EgressDenied, OSError where the name leads nowhere."""

@@ -15,6 +15,8 @@ from relay.heads import request_head
 from relay.upstream import Upstream, UpstreamFault
 
 TIMEOUT_S = 10.0
+DENIED = "not allowed: "
+"""How a failure begins that is our own rule about addresses, and not the other side's."""
 
 
 @cache
@@ -34,7 +36,7 @@ async def failure_of_post(
     try:
         status = await _post(egress, url, networks, lines, body, timeout_s)
     except EgressDenied as denied:
-        return str(denied)
+        return DENIED + str(denied)
     except UpstreamFault as fault:
         return f"{type(fault).__name__}: {fault}"
     except (OSError, UnicodeError) as error:

@@ -16,8 +16,10 @@ LARGEST_INTEGER: Final = 2**53
 _WORDS: Final[Mapping[str, Any]] = {"text": "string", "integer": "integer", "decimal": "number", "boolean": "boolean"}
 _EXAMPLES: Final[Mapping[str, str]] = {
     "date": "2024-01-31", "dateTime": "2024-01-31T08:30:00+08:00", "time": "08:30:00", "gYear": "2024",
-    "gYearMonth": "2024-01", "duration": "P1Y", "anyURI": "urn:example", "base64Binary": "", "hexBinary": "",
+    "gYearMonth": "2024-01", "gMonth": "--01", "gMonthDay": "--01-31", "gDay": "---31", "duration": "P1Y",
+    "anyURI": "urn:example", "base64Binary": "", "hexBinary": "",
 }  # fmt: skip
+"""Invented values of types whose texts have a form: what is made up from a schema fits the XSD by them."""
 Schema = dict[str, Any]
 
 

@@ -4,9 +4,11 @@ Complex ── content: Group ── parts: Element, Group … ── kind: Simp
         └─ attributes, or text for simple content
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import Final, Literal
 
 from soap.text import local
@@ -15,6 +17,8 @@ Order = Literal["sequence", "choice", "all"]
 Word = Literal["text", "integer", "decimal", "float", "boolean"]
 TEXT: Final = "#text"
 """The member that holds the text of an element which has attributes."""
+MOST_MEMBERS: Final = 2_000
+"""Of one type, each of its places counted."""
 ATTRIBUTE: Final = "@"
 """What an attribute's member begins with."""
 
@@ -125,8 +129,10 @@ class Complex:
     by_name: Mapping[str, Element] = field(default_factory=dict, repr=False)
 
     def close(self) -> None:
-        """Work out what follows from the parts. Raises ValueError for two elements of one name."""
-        elements = list(self.content.elements()) if self.content else []
+        """Work out what follows from the parts. Raises ValueError for two elements of one name, and for too many."""
+        elements = list(islice(self.content.elements(), MOST_MEMBERS + 1)) if self.content else []
+        if len(elements) + len(self.attributes) > MOST_MEMBERS:
+            raise ValueError(f"type {self.name}: more than {MOST_MEMBERS} members")
         self.by_tag = {element.tag: element for element in elements}
         self.by_name = {element.member: element for element in elements}
         for element in elements:
@@ -152,38 +158,37 @@ def reachable(inside: Complex) -> Iterator[Complex]:
 
 def ranges(group: Group) -> dict[str, Range]:
     """How often each member may be there in a group."""
-    inside = [_ranges_of(part) for part in group.parts]
     found: dict[str, Range] = {}
-    for name in group.names:
-        each = [one.get(name, Range(0, 0)) for one in inside]
-        if group.order == "choice":
-            least, most = min(one.least for one in each), _largest(one.most for one in each)
-        else:
-            least, most = sum(one.least for one in each), _sum(one.most for one in each)
-        found[name] = Range(least * group.least, _product(most, group.most))
-    return found
+    places: Counter[str] = Counter()
+    joined = _either if group.order == "choice" else _both
+    for part in group.parts:
+        inside = _ranges_of(part)
+        places.update(inside.keys())
+        if not found:
+            found = inside
+            continue
+        for name, one in inside.items():
+            before = found.get(name)
+            found[name] = one if before is None else joined(before, one)
+    if group.order == "choice":  # what is not in every part need not be there
+        found |= {name: Range(0, found[name].most) for name, count in places.items() if count < len(group.parts)}
+    if (group.least, group.most) == (1, 1):
+        return found
+    return {name: Range(one.least * group.least, _product(one.most, group.most)) for name, one in found.items()}
 
 
 def _ranges_of(part: Element | Group) -> dict[str, Range]:
     return ranges(part) if isinstance(part, Group) else {part.member: Range(part.least, part.most)}
 
 
-def _largest(numbers: Iterator[int | None]) -> int | None:
-    most = 0
-    for number in numbers:
-        if number is None:
-            return None
-        most = max(most, number)
-    return most
+def _either(one: Range, other: Range) -> Range:
+    most = None if one.most is None or other.most is None else max(one.most, other.most)
+    return Range(min(one.least, other.least), most)
 
 
-def _sum(numbers: Iterator[int | None]) -> int | None:
-    total = 0
-    for number in numbers:
-        if number is None:
-            return None
-        total += number
-    return total
+def _both(one: Range, other: Range) -> Range:
+    most = None if one.most is None or other.most is None else one.most + other.most
+    return Range(one.least + other.least, most)
 
 
 def _product(one: int | None, other: int | None) -> int | None:

@@ -12,6 +12,7 @@ from zeep.xsd.types.collection import ListType, UnionType
 from soap.shape import Anything, Attribute, Complex, Element, Group, Order, Simple, Word
 
 MOST_PARTICLES: Final = 50_000
+DEEPEST: Final = 32
 _WORDS: Final[tuple[tuple[type, Word], ...]] = (
     (builtins.Boolean, "boolean"), (builtins.Integer, "integer"), (builtins.Decimal, "decimal"),
     (builtins.Float, "float"), (builtins.Double, "float"),
@@ -134,19 +135,21 @@ class Shapes:
             kind = Simple("text", "anySimpleType")
         return Attribute(one.qname.text, kind, bool(one.required))
 
-    def _particle(self, part: Any, owner: Complex) -> Element | Group | None:
+    def _particle(self, part: Any, owner: Complex, depth: int = 0) -> Element | Group | None:
         self._particles += 1
+        if depth > DEEPEST:
+            raise NotSupported(f"type {owner.name}: groups more than {DEEPEST} inside one another")
         if self._particles > MOST_PARTICLES:
             raise NotSupported(f"more than {MOST_PARTICLES} declarations")
         least, most = int(getattr(part, "min_occurs", 1)), _most(getattr(part, "max_occurs", 1))
         if most == 0:
             return None
         if isinstance(part, xsd.Group):
-            inner = self._particle(part.child, owner)
+            inner = self._particle(part.child, owner, depth + 1)
             return Group("sequence", (inner,), least, most) if inner is not None else None
         for kind, order in _ORDERS:
             if isinstance(part, kind):
-                inside = tuple(one for child in part if (one := self._particle(child, owner)) is not None)
+                inside = tuple(one for child in part if (one := self._particle(child, owner, depth + 1)) is not None)
                 return Group(order, inside, least, most) if inside else None
         if isinstance(part, xsd.Element):
             return Element(part.qname.text, self._kind(part.type), least, most, bool(part.nillable))

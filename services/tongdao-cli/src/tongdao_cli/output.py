@@ -18,9 +18,15 @@ TELLING = (
 """Headers of an answer that say something about the call."""
 
 
+def plain(text: str) -> Text:
+    """What somebody else wrote: it neither steers the terminal of whoever reads it nor is taken for markup."""
+    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
+
+
 def response(console: Console, answer: Response) -> None:
     """Status, telling headers, body."""
-    console.print(f"{answer.status_code} {answer.reason_phrase}", style="green" if answer.is_success else "red")
+    style = "green" if answer.is_success else "red"
+    console.print(f"{answer.status_code} {answer.reason_phrase}", style=style, markup=False)
     for name in TELLING:
         if name in answer.headers:
             console.print(f"{name}: {answer.headers[name]}", style="dim", soft_wrap=True, highlight=False, markup=False)
@@ -40,7 +46,7 @@ def shown(console: Console, call: Shown, system: str) -> None:
     question = call.question
     console.print(f"\n{system} asks: {question.method} /x/{question.interface}", soft_wrap=True, markup=False)
     if question.case:
-        console.print(f"Tongdao-Case: {question.case}", style="dim", highlight=False)
+        console.print(f"Tongdao-Case: {question.case}", style="dim", highlight=False, markup=False)
     response(console, call.answer.response)
     if call.flaw:
         console.print(f"receipt: {call.flaw}", style="red", soft_wrap=True, markup=False)

@@ -228,7 +228,6 @@ KEY_REUSED = Code(
     "该 Idempotency-Key 已用于另一请求",
     "Use a new key for a new question",
     "新的请求请使用新的键",
-    "design 8",
 )
 KEY_IN_USE = Code(
     "idempotency/in-progress",
@@ -238,7 +237,6 @@ KEY_IN_USE = Code(
     "使用该 Idempotency-Key 的调用仍在进行",
     "Try again after Retry-After with the same key",
     "请按 Retry-After 等待后以相同的键重试",
-    "design 8",
 )
 KEY_WITHOUT_END = Code(
     "idempotency/unknown-outcome",
@@ -248,7 +246,6 @@ KEY_WITHOUT_END = Code(
     "使用该 Idempotency-Key 的调用可能已经生效，但结果未知",
     "Ask the provider whether it took effect, then use a new key",
     "请向提供方确认是否生效后再使用新的键",
-    "design 8",
 )
 # --- what the catalog says about this caller ------------------------------------------------------------------------
 UNKNOWN_INTERFACE = Code(
@@ -653,7 +650,6 @@ REGISTRATION_FORBIDDEN = Code(
     "登记的内容指向不允许的位置",
     "Correct the members named in `errors`; each names its rule",
     "按 errors 列出的位置修改，每处均注明规则",
-    "design 8",
 )
 CONFLICT = Code(
     "request/conflict",
@@ -788,7 +784,7 @@ FOUR_EYES = Code(
 # --- the law in force, and clocks -----------------------------------------------------------------------------------
 PROFILE_NOT_IN_FORCE = Code(
     "policy/not-in-force", 409, "consumer", "By its own words this profile is not in force", "该政策文件未生效或已失效",
-    "Simulate it, or activate it with `override` and a reason", "可先模拟；确需启用请说明理由并设置 override", "A.3",
+    "Simulate it, or activate it with `override` and a reason", "可先模拟；确需启用请说明理由并设置 override",
 )  # fmt: skip
 NO_CLOCK = Code(
     "clock/not-running", 409, "consumer", "No such time limit is running", "没有正在计时的该项时限",

@@ -38,7 +38,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     calls            asked of the provider within the span, probes not counted
     failures         of these, the ones that were the provider's fault
-    last_success_ms  of an answer or a probe, 0 if there was none since the exchange began
+    last_success_ms  of an answer, 0 if there was none since the exchange began
     p50_ms, p95_ms   of the span's calls, 0 without calls
     breaker          at the end of the span
     reachable        what the last active probe said, None if there was none in the span

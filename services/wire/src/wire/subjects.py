@@ -48,10 +48,12 @@ class SubjectKey:
 
 
 def normal(number: str) -> str:
-    """The number in one spelling: one width, capitals, without white space and hyphens."""
+    """The number in one spelling: one width, capitals, without white space and hyphens. Over-long text is none: ""."""
+    if len(number) > 8 * LONGEST:
+        return ""
     if number.isascii() and number.isalnum():
         return number.upper()
-    folded = unicodedata.normalize("NFKC", number[: 8 * LONGEST]).upper()
+    folded = unicodedata.normalize("NFKC", number).upper()
     return "".join(c for c in unicodedata.normalize("NFKC", folded) if unicodedata.category(c) not in _UNHEARD)
 
 
@@ -118,6 +120,20 @@ def _members(schema: object, root: object, depth: int) -> set[str]:
     return found.union(*(_members(form, root, depth - 1) for form in inner))
 
 
+def required(schema: object) -> set[str]:
+    """The members that a JSON Schema asks for at the top of an object, whatever its form."""
+    return _required(schema, schema, DEEPEST)
+
+
+def _required(schema: object, root: object, depth: int) -> set[str]:
+    if not isinstance(schema, dict) or not depth:
+        return set()
+    listed, forms = schema.get("required"), schema.get("allOf")
+    found = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
+    inner = [*(forms if isinstance(forms, list) else ()), _referred(schema.get("$ref"), root)]
+    return found.union(*(_required(form, root, depth - 1) for form in inner))
+
+
 def _referred(reference: object, root: object) -> object:
     """What a local reference such as "#/$defs/person" leads to, None for any other."""
     if not isinstance(reference, str) or not reference.startswith("#/"):
@@ -132,3 +148,23 @@ def place(name: str, variables: Container[str], method: str, request: Mapping[st
     if name in variables:
         return "path"
     return "body" if method not in ("GET", "HEAD") and name in members(request) else "query"
+
+
+def sure_place(
+    name: str, variables: Container[str], method: str, request: Mapping[str, Any] | None,
+    parameters: Mapping[str, Any] | None,
+) -> Place | None:  # fmt: skip
+    """The same where a consent hangs on it. None: the operation need not look at a query that nobody requires, so
+    whoever stands there is not whom it tells about.
+    """
+    found = place(name, variables, method, request)
+    return None if found == "query" and name not in required(parameters) else found
+
+
+def is_like(name: str, subject: str) -> bool:
+    """Whether a provider might take a member of this name for the one that names the person."""
+    return name == subject or _folded(name) == _folded(subject)
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).casefold()

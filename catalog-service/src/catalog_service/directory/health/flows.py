@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from catalog_service.directory import filing_store
+from catalog_service.directory.evidence import Evidence
 from catalog_service.directory.health import model, store
 from catalog_service.directory.health.model import Condition, Move, Seen
 from catalog_service.directory.health.store import Key
@@ -30,6 +31,8 @@ WORKER = Actor("health-worker", PLATFORM)
 AVAILABILITY_DAYS = 30
 NAMED_IN_A_NOTICE = 20
 MOVED = frozenset({"degrade", "trip", "recover"})
+KINDS_ZH = {"new": "多出", "missing": "缺少", "type": "类型不符"}
+"""Kinds of drift in a notice."""
 
 
 async def take_report(journal: Journal, lawbook: Lawbook, report: HealthReport) -> bool:
@@ -42,7 +45,8 @@ async def take_report(journal: Journal, lawbook: Lawbook, report: HealthReport) 
     for (interface_id, version), what in moves.items():
         try:
             async with journal.change(WORKER) as change:
-                await health_step(change, lawbook, interface_id, version, what.event, what.reason)
+                because = Evidence(reason=what.reason, reason_zh=what.reason_zh)
+                await health_step(change, lawbook, interface_id, version, what.event, because)
         except Refusal as refusal:  # another report was faster, or the version was taken out of service meanwhile
             log.info("health.not_moved", interface=f"{interface_id}/{version}", reason=str(refusal))
     return True
@@ -114,16 +118,18 @@ async def _tell_drift(change: Change, interface: Interface, drift: list[Drift]) 
     if not news:
         return
     await store.keep_told(change.tx, key, contract, news, change.at)
-    places = ", ".join(f"{one.path} ({one.kind})" for one in news[:NAMED_IN_A_NOTICE])
+    named = news[:NAMED_IN_A_NOTICE]
     facts = {
-        "interface": interface.key, "name": interface.name, "provider": interface.provider, "places": places,
+        "interface": interface.key, "name": interface.name, "provider": interface.provider,
+        "places": ", ".join(f"{one.path} ({one.kind})" for one in named),
+        "places_zh": "、".join(f"{one.path}（{KINDS_ZH[one.kind]}）" for one in named),
         "count": str(len(news)),
     }  # fmt: skip
     await change.tell("interface.drifted", interface, **facts)
     users = await filing_store.subscribers_of_interface(change.tx, interface.id, interface.version, change.at)
     to = [Address(department, scopes.OFFICER) for department in sorted({interface.provider, *users})]
-    named = hashlib.sha256(repr([(one.path, one.kind) for one in news]).encode()).hexdigest()[:16]
-    about, event = Subject("interface", interface.key), f"interface/{interface.key}/drift/{contract}/{named}"
+    digest = hashlib.sha256(repr([(one.path, one.kind) for one in news]).encode()).hexdigest()[:16]
+    about, event = Subject("interface", interface.key), f"interface/{interface.key}/drift/{contract}/{digest}"
     await notify(change, to=to, word="interface.drifted", about=about, facts=facts, key=event)
 
 

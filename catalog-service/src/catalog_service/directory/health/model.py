@@ -84,10 +84,11 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows for the stage, and why."""
+    """What follows for the stage, and why, in English and in Chinese."""
 
     event: str
     reason: str
+    reason_zh: str
 
 
 def heard(known: Seen | None, health: Health, now_ms: int, contract: str = "") -> Seen:
@@ -136,34 +137,52 @@ def move(stage: Stage, now: Condition, moved_ms: int, now_ms: int) -> Move | Non
     """What follows for an interface in this stage, None for nothing.
 
     now       of what was heard since the last move    moved_ms  when that was, 0 for never
+
+    A circuit that is closed again while too many calls still fail is degraded meanwhile: it is asked again.
     """
     if not now.exchanges:
         return None
     tripped = now.open == now.exchanges
     if stage in ("online", "degraded") and tripped:
-        return Move(event="trip", reason=f"{now.open}/{now.exchanges} breakers open")
+        return _opened("trip", now)
     if stage == "online":
         return _degraded(now)
-    if stage in ("degraded", "circuit_open") and now_ms - moved_ms >= STEADY_MS and _is_well(now, moved_ms):
-        return Move(event="recover", reason=f"{now.failures}/{now.calls} calls failed")
-    return None
+    if stage not in ("degraded", "circuit_open") or now_ms - moved_ms < STEADY_MS or not _is_back(now, moved_ms):
+        return None
+    if now.share_failed <= WELL_BELOW:
+        return _failed("recover", now)
+    return _failed("degrade", now) if stage == "circuit_open" else None
 
 
 def _degraded(now: Condition) -> Move | None:
     if now.calls >= LEAST_CALLS and now.share_failed >= DEGRADED_FROM:
-        return Move(event="degrade", reason=f"{now.failures}/{now.calls} calls failed")
+        return _failed("degrade", now)
     if now.open:
-        return Move(event="degrade", reason=f"{now.open}/{now.exchanges} breakers open")
+        return _opened("degrade", now)
     if now.reachable is False and not now.calls:
-        return Move(event="degrade", reason="unreachable")
+        return Move(event="degrade", reason="unreachable", reason_zh="无法连接")
     return None
 
 
-def _is_well(now: Condition, moved_ms: int) -> bool:
-    """Every breaker lets calls pass, and enough of them went well, or the last thing that was heard was a success."""
-    if now.closed < now.exchanges or now.reachable is False or now.share_failed > WELL_BELOW:
+def _failed(event: str, now: Condition) -> Move:
+    share = f"{now.failures}/{now.calls}"
+    return Move(event=event, reason=f"{share} calls failed", reason_zh=f"调用失败 {share}")
+
+
+def _opened(event: str, now: Condition) -> Move:
+    share = f"{now.open}/{now.exchanges}"
+    return Move(event=event, reason=f"{share} breakers open", reason_zh=f"熔断器断开 {share}")
+
+
+def _is_back(now: Condition, moved_ms: int) -> bool:
+    """Every breaker lets calls pass, and there were enough of them, or one went well since the move.
+
+    A connection alone is a sign only where nothing failed since: who answers every question with an error takes it too.
+    """
+    if now.closed < now.exchanges or now.reachable is False:
         return False
-    return now.calls >= LEAST_CALLS or now.last_success_ms > moved_ms
+    reached = now.reachable is True and not now.failures
+    return now.calls >= LEAST_CALLS or now.last_success_ms > moved_ms or reached
 
 
 # --- what differs from the contract ---------------------------------------------------------------------------------

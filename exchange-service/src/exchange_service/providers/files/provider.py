@@ -1,7 +1,8 @@
 """Providers of files: `GET` streams one, whole or a range of it, `HEAD` tells its size.
 
 Parts go out as fast as they are taken and never gather in memory. Where digests are registered, a whole file is hashed
-on its way, and its last part is held back until the digest is known to be right.
+on its way, and its last part is held back until the digest is known to be right. A small one is read before its head
+leaves, so that whoever asks is told what is wrong with it.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from exchange_service.credentials.model import Credential
 from exchange_service.providers.files.local import LocalShelf
 from exchange_service.providers.files.s3 import S3Shelf
 from exchange_service.providers.files.shelf import Found, Shelf, Span, span_of, whole_name
-from exchange_service.providers.provider import Answer, Made, Question
+from exchange_service.providers.provider import Answer, Made, Question, Whole
 from exchange_service.providers.rest import not_connected, refusal_of
 from relay.call import BodyTooLarge
 from relay.egress import Egress, EgressDenied
@@ -28,6 +29,8 @@ from wire.catalog import Files, Interface, Operation
 T = TypeVar("T")
 STUCK_S = 30.0
 DIGEST_BYTES = 1024
+HELD_BYTES = 1024 * 1024
+"""Files up to this size are held against their digest before a word of the answer leaves; larger ones break off."""
 _VARIABLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -81,8 +84,10 @@ class FilesProvider:
             found.close()
             raise
         headers = {**found.headers, b"content-range": span.line(found.size)} if span.is_part else found.headers
-        parts = self._shelf.parts(found, span.first, span.length)
-        return Told(206 if span.is_part else 200, headers, Parts(parts, found, span, digest))
+        body = Parts(self._shelf.parts(found, span.first, span.length), found, span, digest)
+        if digest and span.length <= HELD_BYTES:
+            return Told(200, headers, Held(await _within(until - asyncio.get_running_loop().time(), _checked(body))))
+        return Told(206 if span.is_part else 200, headers, body)
 
     async def _digest(self, name: list[str], until: float) -> str:
         """The hex digest that stands beside the file; raises Refusal where there is none."""
@@ -106,7 +111,7 @@ class Told:
 
     __slots__ = ("body", "headers", "status")
 
-    def __init__(self, status: int, headers: Mapping[bytes, bytes], body: "Parts | Nothing") -> None:
+    def __init__(self, status: int, headers: Mapping[bytes, bytes], body: "Parts | Nothing | Held") -> None:
         self.status = status
         self.headers = headers
         self.body = body
@@ -129,6 +134,17 @@ class Nothing:
         return b""
 
     def discard(self) -> None: ...
+
+
+class Held(Whole):
+    """A small file that was read to its end before its head left."""
+
+    def discard(self) -> None:
+        """Nothing is kept open."""
+
+
+class WrongDigest(Broken):
+    """The whole file is not the one that the digest beside it is of."""
 
 
 class Parts:
@@ -193,12 +209,23 @@ class Parts:
         if self._left:
             raise Broken("the file has another size than it had", sent=True)
         if self._digest and self._hash.hexdigest() != self._digest:
-            raise Broken("the file does not have the digest beside it", sent=True)
+            raise WrongDigest("the file does not have the digest beside it", sent=True)
 
     def discard(self) -> None:
         """The rest is not wanted."""
         self._ended = True
         self._found.close()
+
+
+async def _checked(body: Parts) -> bytes:
+    """All of a small file; raises Refusal in words where it is not what its digest says."""
+    try:
+        return await body.read(HELD_BYTES)
+    except WrongDigest as wrong:
+        raise Refusal(codes.PROVIDER_BROKEN_ANSWER, str(wrong)) from None
+    except BaseException:
+        body.discard()
+        raise
 
 
 async def _within(left_s: float, work: Awaitable[T]) -> T:

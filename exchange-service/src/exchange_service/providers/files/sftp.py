@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import asyncssh
 
 from exchange_service.contract.model import BadContract
+from exchange_service.credentials.check import public_key_in
 from exchange_service.credentials.model import Basic, Credential, PrivateKey
 from exchange_service.providers.files.shelf import PART_BYTES, Found
 from relay.egress import Egress
@@ -20,7 +21,30 @@ from wire import codes
 from wire.catalog import Interface
 
 CONNECT_S = 3.0
-KEY_KINDS = ("ssh-", "ecdsa-", "sk-")
+
+
+class Line:
+    """One connection, with what it was made. After a change of the credential it ends with its last download."""
+
+    def __init__(self, connection: Any, login: Basic | PrivateKey) -> None:
+        self.connection = connection
+        self.login = login
+        self.users = 0
+        self._is_retired = False
+
+    def left(self) -> None:
+        """One of those who use it no longer does."""
+        self.users -= 1
+        self._end()
+
+    def retire(self) -> None:
+        """Nobody new uses it."""
+        self._is_retired = True
+        self._end()
+
+    def _end(self) -> None:
+        if self._is_retired and self.users <= 0:
+            self.connection.abort()
 
 
 class SftpShelf:
@@ -41,27 +65,39 @@ class SftpShelf:
         self._egress = egress
         self._credential = credential
         self._lock = asyncio.Lock()
-        self._connection: Any = None
-        self._made_with: Credential | None = None
+        self._line: Line | None = None
 
     async def find(self, name: list[str], left_s: float) -> Found | None:
+        line = await self._connected(left_s)
+        line.users += 1
         try:
-            sftp = await (await self._connected(left_s)).start_sftp_client()
+            sftp = await line.connection.start_sftp_client()
         except (OSError, asyncssh.Error) as error:
-            raise _refusal_of(error) from None
-        try:
-            return await self._found(sftp, name)
-        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-            sftp.exit()
-            return None
-        except asyncssh.SFTPError as error:
-            sftp.exit()
+            line.left()
             raise _refusal_of(error) from None
         except BaseException:
-            sftp.exit()
+            line.left()
             raise
+        is_open = [sftp]
 
-    async def _found(self, sftp: Any, name: list[str]) -> Found | None:
+        def close() -> None:
+            while is_open:
+                is_open.pop().exit()
+                line.left()
+
+        found: Found | None = None
+        try:
+            found = await self._found(sftp, name, close)
+        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+            return None
+        except asyncssh.SFTPError as error:
+            raise _refusal_of(error) from None
+        finally:
+            if found is None:
+                close()
+        return found
+
+    async def _found(self, sftp: Any, name: list[str], close: Callable[[], None]) -> Found | None:
         """A regular file that, links followed, lies below the folder."""
         base = await sftp.realpath(self._folder)
         path = await sftp.realpath("/".join([base.rstrip("/"), *name]))
@@ -71,10 +107,9 @@ class SftpShelf:
             or not stat.S_ISREG(about.permissions or 0)
             or about.size is None
         ):
-            sftp.exit()
             return None
         modified = float(about.mtime or 0)
-        return Found(int(about.size), modified, f'"{int(modified):x}-{about.size:x}"', (sftp, path), sftp.exit)
+        return Found(int(about.size), modified, f'"{int(modified):x}-{about.size:x}"', (sftp, path), close)
 
     async def parts(self, found: Found, first: int, length: int) -> AsyncIterator[bytes]:
         sftp, path = found.handle
@@ -97,9 +132,9 @@ class SftpShelf:
         await connection.wait_closed()
 
     def close(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            connection.abort()
+        line, self._line = self._line, None
+        if line is not None:
+            line.connection.abort()
 
     # --- the connection
     def _login(self) -> Basic | PrivateKey:
@@ -110,50 +145,58 @@ class SftpShelf:
             raise Refusal(codes.CREDENTIAL_REFUSED, "an SFTP server takes `basic` or `private-key`")
         return credential
 
-    async def _connected(self, left_s: float) -> Any:
+    async def _connected(self, left_s: float) -> "Line":
         """The kept connection, or a new one where it has ended or the credential is another."""
         async with self._lock:
             login = self._login()
-            if self._connection is None or self._connection.is_closed() or self._made_with != login:
-                self.close()
-                self._connection, self._made_with = await self._connect(login, left_s), login
-            return self._connection
+            if self._line is None or self._line.connection.is_closed() or self._line.login != login:
+                old, self._line = self._line, None
+                if old is not None:
+                    old.retire()
+                self._line = Line(await self._connect(login, left_s), login)
+            return self._line
 
     async def _connect(self, login: Basic | PrivateKey, left_s: float) -> Any:
         """To the first checked address that answers; raises Refusal, EgressDenied."""
         try:
             async with asyncio.timeout(min(CONNECT_S, left_s)):
                 addresses = await self._egress.resolve(self._host, self._port, self._networks)
+                if not login.host_key and not self._egress.allow_loopback:
+                    raise Refusal(
+                        codes.CREDENTIAL_MISSING, "`host_key`: the server has to show that it is the right one"
+                    )
                 options = _options(login)
                 for address in addresses[:-1]:
                     with suppress(OSError):
                         return await asyncssh.connect(address, self._port, **options)
                 return await asyncssh.connect(addresses[-1], self._port, **options)
-        except (OSError, asyncssh.Error, asyncssh.KeyImportError) as error:  # TimeoutError among them
+        except (OSError, ValueError, asyncssh.Error) as error:  # TimeoutError and KeyImportError among them
             raise _refusal_of(error) from None
 
 
 def _options(login: Basic | PrivateKey) -> dict[str, Any]:
-    """Everything that a client could take from elsewhere is said here. Raises asyncssh.KeyImportError."""
+    """Everything that a client could take from elsewhere is said here. Raises asyncssh.KeyImportError.
+
+    Without a host key any server is taken, which `_connect` allows where loopback addresses are allowed: on a
+    developer's own machine.
+    """
     options: dict[str, Any] = {
         "config": None, "agent_path": None, "client_keys": None, "known_hosts": None, "gss_auth": False,
         "gss_kex": False, "host_based_auth": False, "x509_trusted_certs": None, "username": login.user,
         "keepalive_interval": 15, "login_timeout": CONNECT_S, "send_env": None, "proxy_command": None,
     }  # fmt: skip
+    if login.host_key:
+        options["known_hosts"] = ([asyncssh.import_public_key(public_key_in(login.host_key))], [], [])
     if isinstance(login, Basic):
         return {**options, "password": login.password, "public_key_auth": False}
     keys = [asyncssh.import_private_key(login.key)]
-    if login.host_key:
-        words = login.host_key.split()
-        kind = next((n for n, word in enumerate(words) if word.startswith(KEY_KINDS)), 0)
-        options["known_hosts"] = ([asyncssh.import_public_key(" ".join(words[kind : kind + 2]))], [], [])
     return {**options, "client_keys": keys, "password_auth": False, "kbdint_auth": False}
 
 
 def _refusal_of(error: Exception) -> Refusal:
     """What a failure means for the consumer; the server's own words are not repeated."""
     name = type(error).__name__
-    if isinstance(error, asyncssh.PermissionDenied | asyncssh.KeyImportError | asyncssh.SFTPPermissionDenied):
+    if isinstance(error, asyncssh.PermissionDenied | ValueError | asyncssh.SFTPPermissionDenied):
         return Refusal(codes.CREDENTIAL_REFUSED, name)
     if isinstance(error, asyncssh.SFTPError) and not isinstance(error, asyncssh.SFTPConnectionLost):
         return Refusal(codes.PROVIDER_BROKEN_ANSWER, name)

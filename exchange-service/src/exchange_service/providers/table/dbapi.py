@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from exchange_service.credentials.model import Basic
 from exchange_service.providers.table.model import Dialect, Plan, Select
 from exchange_service.providers.table.postgresql import refusal_of as by_sqlstate
-from exchange_service.providers.table.provider import Lost, Session
+from exchange_service.providers.table.provider import PORTION, Lost, Portions, Session
 from runtime.errors import Refusal
 from wire import codes
 
@@ -45,13 +45,17 @@ class DbApiSession:
                 for statement in self._before(timeout_s):
                     cursor.execute(statement)
                 cursor.execute(select.text, select.values)
-                rows: list[Any] = cursor.fetchall()
+                found = Portions()
+                while portion := cursor.fetchmany(PORTION):
+                    found.add(portion)
             finally:
                 cursor.close()
                 self._connection.rollback()
+        except Refusal:
+            raise
         except Exception as error:
             raise self._told(error) from None
-        return rows
+        return found.rows
 
     def close(self) -> None:
         def end() -> None:

@@ -247,12 +247,21 @@ def _whole(parameter: str, text: str, most: int) -> int:
 
 
 # --- the answer's values --------------------------------------------------------------------------------------------
+ENDLESS: Final = {datetime.datetime.max: "infinity", datetime.datetime.min: "-infinity"}  # noqa: DTZ901  # it has none
+"""What asyncpg makes of PostgreSQL's infinite timestamps, with and without a zone."""
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def encode_row(fields: Sequence[str], row: Sequence[Any]) -> bytes:
-    """One row as a JSON object: exact numbers, ISO 8601 times, null. Raises Refusal for what JSON cannot say."""
-    return _encode({name: _told(value) for name, value in zip(fields, row, strict=True)})
+    """One row as a JSON object: exact numbers, ISO 8601 times, null. Raises Refusal for what JSON cannot say.
+
+    PostgreSQL's timestamps without end are told as "infinity" and "-infinity"; of dates its driver makes 9999-12-31 and
+    0001-01-01, and these are told. A time that has no place in China's zone (9999-12-31T20:00Z) is told in its own.
+    """
+    try:
+        return _encode({name: _told(value) for name, value in zip(fields, row, strict=True)})
+    except (ValueError, TypeError, ArithmeticError):
+        raise untellable() from None
 
 
 def _told(value: Any) -> Any:
@@ -261,10 +270,10 @@ def _told(value: Any) -> Any:
         return value
     if isinstance(value, float | Decimal):
         if not math.isfinite(value):
-            raise _untellable()
+            raise untellable()
         return value
     if isinstance(value, datetime.datetime):
-        return (value if value.tzinfo is None else value.astimezone(CHINA)).isoformat()
+        return _moment(value)
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, datetime.timedelta):
@@ -275,7 +284,16 @@ def _told(value: Any) -> Any:
         return [_told(part) for part in value]
     if isinstance(value, uuid.UUID | ipaddress.IPv4Address | ipaddress.IPv6Address):
         return str(value)
-    raise _untellable()
+    raise untellable()
+
+
+def _moment(value: datetime.datetime) -> str:
+    if value.tzinfo is None:
+        return ENDLESS.get(value) or value.isoformat()
+    try:
+        return value.astimezone(CHINA).isoformat()
+    except OverflowError:
+        return value.isoformat()
 
 
 def _duration(value: datetime.timedelta) -> str:
@@ -286,5 +304,6 @@ def _duration(value: datetime.timedelta) -> str:
     return f"-{text}" if value < datetime.timedelta(0) else text
 
 
-def _untellable() -> Refusal:
+def untellable() -> Refusal:
+    """A value that Python or JSON has not."""
     return Refusal(codes.PROVIDER_BROKEN_ANSWER, "a column holds what JSON cannot say")

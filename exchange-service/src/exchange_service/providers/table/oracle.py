@@ -12,7 +12,7 @@ import oracledb
 
 from exchange_service.credentials.model import Basic
 from exchange_service.providers.table.model import Dialect, Plan, Select
-from exchange_service.providers.table.provider import Lost, Session
+from exchange_service.providers.table.provider import PORTION, Lost, Portions, Session
 from runtime.errors import Refusal
 from wire import codes
 
@@ -51,11 +51,13 @@ class OracleSession:
             with self._connection.cursor() as cursor:
                 await cursor.execute("SET TRANSACTION READ ONLY")
                 await cursor.execute(select.text, list(select.values), fetch_decimals=True, fetch_lobs=False)
-                rows: list[Any] = await cursor.fetchall()
+                found = Portions()
+                while portion := await cursor.fetchmany(PORTION):
+                    found.add(portion)
             await self._connection.rollback()
         except oracledb.Error as error:
             raise refusal_of(error) from None
-        return rows
+        return found.rows
 
     def close(self) -> None:
         with suppress(Exception):

@@ -10,7 +10,7 @@ import asyncpg
 
 from exchange_service.credentials.model import Basic
 from exchange_service.providers.table.model import Dialect, Plan, Select
-from exchange_service.providers.table.provider import Lost, Session
+from exchange_service.providers.table.provider import PORTION, Lost, Portions, Session
 from runtime.errors import Refusal
 from wire import codes
 
@@ -21,6 +21,11 @@ SETTINGS = {
 OF_THE_VALUE = ("out of", "invalid UUID")
 """What the driver itself, before it sends, says of values; all else that it says is of their kind."""
 OVERDUE, UNKNOWN_DATABASE, NO_PRIVILEGE = "57014", "3D000", "42501"
+IN_WORDS = {
+    "42P01": "there is no such table or view", "42703": "the table has no such column",
+    NO_PRIVILEGE: "the user may not read the table", "28P01": "user or password are not accepted",
+    UNKNOWN_DATABASE: "there is no such database",
+}  # fmt: skip
 
 
 @cache
@@ -82,18 +87,23 @@ class PostgreSqlSession:
         """The transaction is ended by the server where we are too slow to."""
         limit_ms = max(1, int(timeout_s * 1000))
         try:
-            await self._connection.execute(f"BEGIN READ ONLY; SET LOCAL statement_timeout = {limit_ms}")
-            rows = await self._connection.fetch(select.text, *select.values)
-            await self._connection.execute("COMMIT")
+            transaction = self._connection.transaction(readonly=True)
+            await transaction.start()
+            await self._connection.execute(f"SET LOCAL statement_timeout = {limit_ms}")
+            cursor = await self._connection.cursor(select.text, *select.values)
+            found = Portions()
+            while portion := await cursor.fetch(PORTION):
+                found.add([tuple(row) for row in portion])
+            await transaction.rollback()
         except self._error as error:
             if error.sqlstate.startswith(("08", "57P")):
                 raise Lost from None
             if type(error) is self._module.DataError and not any(words in str(error) for words in OF_THE_VALUE):
                 raise Refusal(codes.INTERFACE_UNUSABLE, "a filter's kind is not that of its column") from None
             raise refusal_of(error.sqlstate) from None
-        except (self._module.InterfaceError, ConnectionError):
-            raise Lost from None
-        return [tuple(row) for row in rows]
+        except (self._module.InterfaceError, self._module.InternalClientError, ConnectionError):
+            raise Lost from None  # the second where the server's last word comes between two of ours
+        return found.rows
 
     def close(self) -> None:
         with suppress(Exception):
@@ -102,12 +112,13 @@ class PostgreSqlSession:
 
 def refusal_of(state: str) -> Refusal:
     """What an SQLSTATE means for the consumer; the server's own words may hold values and are not repeated."""
+    said = f"{IN_WORDS[state]} (SQLSTATE {state})" if state in IN_WORDS else f"SQLSTATE {state}"
     if state.startswith("28") or state == NO_PRIVILEGE:
-        return Refusal(codes.CREDENTIAL_REFUSED, f"SQLSTATE {state}")
+        return Refusal(codes.CREDENTIAL_REFUSED, said)
     if state == OVERDUE:
         return Refusal(codes.PROVIDER_TIMEOUT, "the statement took too long")
     if state.startswith("42") or state == UNKNOWN_DATABASE:
-        return Refusal(codes.INTERFACE_UNUSABLE, f"SQLSTATE {state}")
+        return Refusal(codes.INTERFACE_UNUSABLE, said)
     if state.startswith("22"):
         return Refusal(codes.NOT_MATCHING_SCHEMA, f"SQLSTATE {state}", path="")
     if state.startswith(("08", "53", "57P")):

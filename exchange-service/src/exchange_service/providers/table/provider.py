@@ -5,32 +5,60 @@ Engines differ in their drivers alone (`Driver`, `Session`); which one an interf
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
+
+import structlog
 
 from exchange_service.contract.model import BadContract
 from exchange_service.credentials.model import Basic, Credential
 from exchange_service.providers.provider import Answer, Made, Question
-from exchange_service.providers.table.model import Dialect, Plan, Select, encode_row
+from exchange_service.providers.table.model import Dialect, Plan, Select, encode_row, untellable
 from relay.egress import Egress, EgressDenied
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Engine, Interface, Table
 
+log = structlog.get_logger()
+OF_DRIVERS = (ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, LookupError, struct.error)
+"""What drivers raise when a server says what they did not expect."""
 MOST_SESSIONS = 8
 CONNECT_S, IDLE_S = 3.0, 30.0
 MOST_BYTES = 10 * 1024 * 1024
+PORTION = 50
+"""Rows that are asked for at once, where the engine sends them in portions."""
 
 
 class Lost(Exception):
-    """The connection had ended before a row came."""
+    """The connection ended before all rows were here. Whether the statement had reached the server, nobody knows."""
+
+
+class Portions:
+    """The rows of one answer as they arrive, no more bytes than may be answered."""
+
+    def __init__(self) -> None:
+        self.rows: list[Sequence[Any]] = []
+        self._bytes = 0
+
+    def add(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Raises Refusal(TOO_MANY_ROWS) once the texts and bytes in them are more than MOST_BYTES."""
+        for row in rows:
+            self.rows.append(row)
+            self._bytes += sum(len(value) for value in row if isinstance(value, str | bytes | bytearray))
+            if self._bytes > MOST_BYTES:
+                raise Refusal(codes.TOO_MANY_ROWS, f"more than {MOST_BYTES} bytes", limit=len(self.rows) - 1)
 
 
 class Session(Protocol):
     """One login at a database."""
 
     async def rows(self, select: Select, timeout_s: float) -> Sequence[Sequence[Any]]:
-        """At most what the statement is limited to, in a read-only transaction; raises Refusal, Lost."""
+        """At most what the statement is limited to, in a read-only transaction; raises Refusal, Lost.
+
+        Engines that can send rows in portions are left as soon as there are too many bytes. Whatever else the driver
+        raises over a value that Python has not (a date after 9999, 24:00) means that the answer cannot be told.
+        """
 
     def close(self) -> None:
         """At once, without a word that could hang."""
@@ -92,20 +120,27 @@ class TableProvider:
         """Over a kept session, or a new one where that had ended: reading twice does no harm."""
         loop = asyncio.get_running_loop()
         login = self._login()
+        may_have_left = False
         while kept := self._kept(login):
             try:
                 return await self._through(kept, login, select, until - loop.time())
             except Lost:
-                continue
-        session = await self._renewed(login, until)
+                may_have_left = True
+        try:
+            session = await self._renewed(login, until)
+        except Refusal as refused:
+            raise (cut() if may_have_left and refused.code is codes.PROVIDER_UNREACHABLE else refused) from None
         try:
             return await self._through(session, login, select, until - loop.time())
         except Lost:
-            raise Refusal(codes.PROVIDER_UNREACHABLE, "the database ended the connection") from None
+            raise cut() from None
 
     async def _through(self, session: Session, login: Basic, select: Select, left_s: float) -> Sequence[Sequence[Any]]:
         try:
             rows = await session.rows(select, left_s)
+        except (Refusal, *OF_DRIVERS) as error:
+            session.close()
+            raise _of_rows(error) from None
         except BaseException:
             session.close()
             raise
@@ -146,7 +181,7 @@ class TableProvider:
                 return await self._driver.connect(addresses[-1], self._plan, login, limit_s)
         except EgressDenied as denied:
             raise Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(denied)) from None
-        except OSError as error:  # TimeoutError among them
+        except (OSError, *OF_DRIVERS) as error:  # TimeoutError among them, and a server that speaks something else
             raise Refusal(codes.PROVIDER_UNREACHABLE, f"no connection: {type(error).__name__}") from None
 
     def _kept(self, login: Basic) -> Session | None:
@@ -170,6 +205,19 @@ class TableProvider:
     def _sweep(self) -> None:
         while self._idle:
             self._idle.pop()[0].close()
+
+
+def cut() -> Refusal:
+    """The statement may have left, and no answer came."""
+    return Refusal(codes.PROVIDER_CUT, "the database ended the connection")
+
+
+def _of_rows(error: Exception) -> Refusal:
+    """What went wrong after the statement had left: nobody may be told that it never did."""
+    if not isinstance(error, Refusal):  # a driver's, over a value that Python has not
+        log.warning("table.value_untellable", error=type(error).__name__)
+        return untellable()
+    return Refusal(codes.PROVIDER_CUT, error.detail) if error.code is codes.PROVIDER_UNREACHABLE else error
 
 
 def _written(select: Select, rows: Sequence[Sequence[Any]]) -> bytes:

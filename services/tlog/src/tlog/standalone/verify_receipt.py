@@ -194,17 +194,13 @@ def root_over(suite: str, leaf: bytes, index: int, size: int, path: list[bytes])
     need(bool(path), "a proof is too short")
     k = 1 << (size - 1).bit_length() - 1
     if index < k:
-        left, right = root_over(suite, leaf, index, k, path[:-1]), path[-1]
-    else:
-        left, right = path[-1], root_over(suite, leaf, index - k, size - k, path[:-1])
-    return digest(suite, b"\x01" + left + right)
+        return digest(suite, b"\x01" + root_over(suite, leaf, index, k, path[:-1]) + path[-1])
+    return digest(suite, b"\x01" + path[-1] + root_over(suite, leaf, index - k, size - k, path[:-1]))
 
 
 def roots_over(suite: str, root: bytes | None, m: int, n: int, path: list[bytes]) -> tuple[bytes, bytes]:
-    """The roots of the first m and of all n leaves, from a consistency proof (RFC 6962 section 2.1.2).
-
-    `root` is the older root, as long as the m leaves begin at the left edge; elsewhere the path gives theirs.
-    """
+    """The roots of the first m and of all n leaves, from a consistency proof (RFC 6962 section 2.1.2). `root` is the
+    older root, as long as the m leaves begin at the left edge; elsewhere the path gives theirs."""
     if m == n:
         need(len(path) == (0 if root else 1), "a consistency proof has the wrong length")
         return (root, root) if root else (path[0], path[0])
@@ -263,6 +259,10 @@ def check_receipt(data: bytes, reader: Reader, file: str) -> tuple[str, list[byt
     check_kept(tree, reader)
     need(len(tree.witnessed) >= reader.quorum, f"of {reader.quorum} witnesses needed {len(tree.witnessed)} signed")
     line = f"verified: call {call}, {len(records)} records, log {tree.log} size {tree.size}"
+    last = {name: value for _, leaf in sorted(leaves.items()) for name, value in parse_json(leaf, "a leaf").items()}
+    for name in ("mode", "verdict", "consent"):  # how it was asked, unless in the usual way
+        if isinstance(last.get(name), str) and re.fullmatch("(?!query$)[0-9a-z_-]{1,64}", last[name]):
+            line += f", {name} {last[name]}"
     for name, at in sorted(tree.witnessed.items()):
         line += f", witnessed by {name} at {datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"
     return call, list(leaves.values()), line

@@ -30,6 +30,7 @@ def evidence(
     since: SinceOption = "",
     before: BeforeOption = "",
     department: Annotated[str, typer.Option(help="only calls in which it took part; for auditors")] = "",
+    mode: Annotated[str, typer.Option(help="only calls of that mode: query | verify | compare | sandbox")] = "",
     file: Annotated[Path | None, typer.Option("--output", "-o", help="its own name otherwise")] = None,
     client: AsOption = OPERATOR,
     home: HomeOption = DEFAULT_HOME,
@@ -37,7 +38,8 @@ def evidence(
     """Make a package of everything that the log can prove about one call, one case or one grant."""
     if file:
         check_folder(file)
-    asked = {"call": call, "case": case, "grant": grant, "since": since, "before": before, "department": department}
+    asked = {"call": call, "case": case, "grant": grant, "since": since, "before": before, "department": department,
+             "mode": mode}  # fmt: skip
     query = urlencode({name: value for name, value in asked.items() if value})
     with as_client(Home(home), client) as consumer:
         deadline = time.monotonic() + PATIENCE_S

@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 import typer
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from runtime.http import Response
 from statute.calendar import SHANGHAI
@@ -20,7 +19,7 @@ from tongdao_cli.home import CannotStart, Home
 from tongdao_cli.keys import OPERATOR
 
 FILTERS = ("department", "system", "provider", "interface", "version", "grant", "case", "trace", "call", "event",
-           "kind", "outcome", "since", "before")  # fmt: skip
+           "kind", "mode", "outcome", "since", "before")  # fmt: skip
 FORMATS = ("csv", "xlsx", "jsonl")
 AsOption = Annotated[str, typer.Option("--as", help="whose token to use; a department sees its own, an auditor all")]
 WhereOption = Annotated[
@@ -111,7 +110,7 @@ def _table(records: list[Mapping[str, Any]]) -> Table:
     for title in ("time in China", "who", "of whom", "what", "case", "outcome", "ms"):
         table.add_column(title, overflow="fold")
     for row in records:
-        table.add_row(*map(_plain, (
+        table.add_row(*map(output.plain, (
             row["call_id"], _time(row["at"]), f"{row['department']} {row['system']}", row["provider"],
             row["event"] or f"{row['interface']}/{row['version']}", row["case_no"], _outcome(row),
             "" if row["event"] else str(row["took_ms"]),
@@ -122,16 +121,12 @@ def _table(records: list[Mapping[str, Any]]) -> Table:
 def _outcome(row: Mapping[str, Any]) -> str:
     if row["kind"] == "event":
         return ""
-    return f"{row['status']} {row['code']}".rstrip()
+    way = "" if row["mode"] == "query" else f"{row['mode']} {row['verdict']}"
+    return " ".join(f"{row['status']} {row['code']} {way}".split())
 
 
 def _time(at: str) -> str:
     return datetime.fromisoformat(at).astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")
-
-
-def _plain(text: str) -> Text:
-    """Whoever wrote the record must not steer the terminal of whoever reads it."""
-    return Text("".join(character if character.isprintable() else "\ufffd" for character in text))
 
 
 COMMANDS = (search, export)

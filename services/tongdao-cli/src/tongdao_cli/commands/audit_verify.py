@@ -1,8 +1,10 @@
 """`tongdao audit verify` and `compare`: receipts, evidence packages and kept checkpoints, checked offline."""
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,12 +13,16 @@ from tlog.checkpoint import open_checkpoint
 from tlog.history import Fork, Trees, Verdict
 from tlog.package import Package, Proven, Trust
 from tlog.proofs import ProofError
+from tongdao_cli import output
 from tongdao_cli.governed import outcome_of
 
 VkeyOption = Annotated[
     list[str], typer.Option(help="the log's key (name+id+base64), from a source you trust; one a key if it changed")
 ]
 WitnessOption = Annotated[list[str] | None, typer.Option(help="key of a witness who must have signed too")]
+
+WAYS = ("mode", "verdict", "consent")
+USUAL = "query"
 
 
 def verify(
@@ -56,15 +62,23 @@ def _told(data: bytes, trust: Trust, trees: Trees, where: str) -> str:
 def _told_of_receipt(proven: Proven) -> str:
     outcome = outcome_of(proven.leaves)
     names = ("system", "interface", "status", "code")
-    facts = [f"{name}={outcome[name]}" for name in names if outcome.get(name)]
+    facts = [f"{name}={outcome[name]}" for name in names if outcome.get(name)] + _ways(proven.leaves, *WAYS)
     return " ".join([f"{len(proven.leaves)} records", *facts]) + _told_of_witnesses(proven)
+
+
+def _ways(leaves: Sequence[Mapping[str, Any]], *names: str) -> list[str]:
+    """How a call was asked, unless in the usual way."""
+    told = {name: value for leaf in leaves for name in names if (value := leaf.get(name, "")) not in ("", USUAL)}
+    return [f"{name}={output.plain(str(told[name]))}" for name in names if name in told]
 
 
 def _told_of_package(found: Package) -> str:
     records = sum(len(proven.leaves) for proven in found.receipts.values())
     unproven = " ".join(found.unproven) or "nothing"
     seen = sorted({_told_of_witnesses(proven) for proven in found.receipts.values()})
-    return f"{len(found.receipts)} receipts, {records} records; not proven: {unproven}" + "".join(seen)
+    ways = Counter(" ".join(_ways(proven.leaves, "mode", "verdict")) for proven in found.receipts.values())
+    unusual = "".join(f"; {number} with {way}" for way, number in sorted(ways.items()) if way)
+    return f"{len(found.receipts)} receipts, {records} records{unusual}; not proven: {unproven}" + "".join(seen)
 
 
 def _told_of_witnesses(proven: Proven) -> str:

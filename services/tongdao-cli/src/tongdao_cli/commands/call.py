@@ -55,7 +55,7 @@ def call(
         answer = consumer.ask(question)
         if out is not None and answer.response.is_success:
             out.write_bytes(answer.response.content)
-            console.print(f"{len(answer.response.content)} bytes in {out}", style="green", soft_wrap=True)
+            console.print(f"{len(answer.response.content)} bytes in {out}", style="green", soft_wrap=True, markup=False)
         else:
             output.response(console, answer.response)
         if answer.record:
@@ -71,7 +71,7 @@ def _keep_receipt(console: Console, consumer: Consumer, record: str, file: Path,
     except (NoReceipt, ProofError) as error:
         console.print(f"receipt: {error}", style="red", soft_wrap=True, markup=False)
         raise typer.Exit(1) from None
-    console.print(f"receipt: verified, kept in {file}", style="green", soft_wrap=True)
+    console.print(f"receipt: verified, kept in {file}", style="green", soft_wrap=True, markup=False)
 
 
 def _with_claims(claims: str, data: str | None) -> str:

@@ -54,7 +54,7 @@ def clocks(profile: ProfileOption, non_government: NonGovernmentOption = False, 
     for clock in found:
         table.add_row(clock.key, _time(clock), clock.source, _article(clock))
     _title(law)
-    Console().print(table)
+    Console().print(table, markup=False)
 
 
 @policy.command()
@@ -81,7 +81,7 @@ def show(
     table.add_section()
     table.add_row(f"applies ({applies.source})", *_told(applies))
     _title(law, key)
-    Console().print(table)
+    Console().print(table, markup=False)
     if qualifier := _qualifier(law, key):
         typer.echo(f"said of the time: {qualifier}")
     if law.unread(key):
@@ -126,7 +126,7 @@ def profiles(
     for profile in found:
         dates = [str(one or "-") for one in (profile.effective, profile.expires)]
         table.add_row(profile.id, profile.title, profile.status, *dates, "; ".join(_remarks(profile, day)))
-    Console().print(table)
+    Console().print(table, markup=False)
 
 
 def _summary(profile: Profile, day: date) -> dict[str, object]:

@@ -1,9 +1,10 @@
-"""`tongdao provider …`: what a department does for its own interfaces: credentials, and trying them out.
+"""`tongdao provider …`: what a department does for its own interfaces: credentials, trials, stages, maintenance.
 
 No secret and no number of a person has to stand on the command line, where lists of processes and the history of the
 shell would keep it: what is named with `-` is asked for, or read from standard input.
 """
 
+import base64
 import json
 import sys
 from collections.abc import Sequence
@@ -18,14 +19,25 @@ from tongdao_cli import output
 from tongdao_cli.commands.case import AsOption
 from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client
 from tongdao_cli.commands.provider_import import import_document
+from tongdao_cli.commands.provider_stages import maintenance, take_step
 from tongdao_cli.home import Home
 
-provider = typer.Typer(no_args_is_help=True, help="For providers: credentials of their systems, and trying interfaces.")
+provider = typer.Typer(no_args_is_help=True, help="For providers: interfaces and credentials.")
 credential = typer.Typer(no_args_is_help=True, help="What the exchange shows a provider's system so that it is let in.")
 provider.add_typer(credential, name="credential")
 provider.command("import")(import_document)
+provider.command("step")(take_step)
+provider.command()(maintenance)
 
-KINDS = ("basic", "api-key", "oauth", "mtls", "hmac", "private-key")
+KINDS = {
+    "basic": "user, password; for SFTP also host_key",
+    "api-key": "value, and header or query: the name of the field that it goes into",
+    "oauth": "token_url, client_id, client_secret; may have scope, sends (basic or form)",
+    "mtls": "certificate, key; may have authorities",
+    "hmac": "key_id, secret; may have suite (sha256 or sm3)",
+    "private-key": "user, key; may have host_key",
+}
+"""Kinds of credentials, and the members of each."""
 SECRETS = ("password", "value", "client_secret", "secret", "key")
 NameArgument = Annotated[str, typer.Argument(metavar="DEPARTMENT/NAME", help="such as rsj/core")]
 CREDENTIALS = "/api/exchange/credentials"
@@ -35,7 +47,7 @@ CREDENTIALS = "/api/exchange/credentials"
 def put(
     name: NameArgument,
     client: AsOption,
-    kind: Annotated[str, typer.Option(help=" | ".join(KINDS))],
+    kind: Annotated[str, typer.Option(help=". ".join(f"{kind}: {members}" for kind, members in KINDS.items()))],
     members: Annotated[
         list[str] | None, typer.Option("--set", metavar="MEMBER=VALUE", help="a member that is no secret")
     ] = None,
@@ -59,7 +71,7 @@ def put(
 @credential.command("list")
 def list_credentials(
     client: AsOption,
-    department: Annotated[str, typer.Argument(help="whose; of everybody otherwise, for the operator")] = "",
+    department: Annotated[str, typer.Argument(help="whose; your own otherwise, for the operator everybody's")] = "",
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """List credentials: kind, version, when and by whom. Nothing gives a secret back."""
@@ -70,7 +82,7 @@ def list_credentials(
 
 @credential.command()
 def delete(name: NameArgument, client: AsOption, home: HomeOption = DEFAULT_HOME) -> None:
-    """Take a credential away: calls of interfaces that name it are refused from then on."""
+    """Take a credential away. Refused while an open interface names it: suspend that, or let it name another."""
     with as_client(Home(home), client) as consumer:
         accepted(consumer.send("DELETE", f"{CREDENTIALS}/{_name(name)}"))
 
@@ -85,7 +97,7 @@ def try_interface(
         list[str] | None, typer.Option("--value", metavar="NAME=VALUE", help="a path variable; NAME=- asks for it")
     ] = None,
     query: Annotated[str, typer.Option(help="as a consumer would send it, without the question mark")] = "",
-    data: Annotated[Path | None, typer.Option(help="file with the body, JSON or a text")] = None,
+    data: Annotated[Path | None, typer.Option(help="file with the body: JSON, a form, XML, or bytes")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the report as it came")] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
@@ -95,7 +107,7 @@ def try_interface(
     }
     question: dict[str, Any] = {"method": method, "path": path, "values": given, "query": query}
     if data is not None:
-        question["request"] = _body(data)
+        question.update(_body(data))
     with as_client(Home(home), client) as consumer:
         answer = accepted(consumer.send("POST", f"/api/exchange/interfaces/{_name(interface)}/test", question))
     report = answer.json()
@@ -109,7 +121,8 @@ def try_interface(
 def _tell(report: dict[str, Any]) -> None:
     steps = _table("step", "", "ms", "")
     for step in report["steps"]:
-        steps.add_row(step["step"], "ok" if step["ok"] else step["code"], str(step["ms"]), step["detail"])
+        told = [step["step"], "ok" if step["ok"] else step["code"], str(step["ms"]), step["detail"]]
+        steps.add_row(*map(output.plain, told))
     console = Console()
     console.print(steps)
     if not report["fields"]:
@@ -118,10 +131,11 @@ def _tell(report: dict[str, Any]) -> None:
     for one in report["fields"]:
         shown = "" if one["value"] is None else json.dumps(one["value"], ensure_ascii=False)
         lengths = "–".join(map(str, dict.fromkeys(one["lengths"])))
-        fields.add_row(one["name"], one["mask"], str(one["found"]), ", ".join(one["types"]), lengths, shown)
+        told = [one["name"], one["mask"], str(one["found"]), ", ".join(one["types"]), lengths, shown]
+        fields.add_row(*map(output.plain, told))
     console.print(fields)
     for drift in report["drift"]:
-        console.print(f"differs from the registration: {drift['path']} ({drift['kind']})", markup=False)
+        console.print(output.plain(f"differs from the registration: {drift['path']} ({drift['kind']})"))
 
 
 def _table(*columns: str) -> Table:
@@ -163,12 +177,17 @@ def _asked(name: str) -> str:
     return sys.stdin.readline().rstrip("\r\n")
 
 
-def _body(file: Path) -> object:
+def _body(file: Path) -> dict[str, Any]:
+    """The body as a member of the question: JSON or a text where it is that, its bytes otherwise."""
     try:
-        text = file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        content = file.read_bytes()
+    except OSError as error:
         raise typer.BadParameter(f"{file} cannot be read: {type(error).__name__}") from None
     try:
-        return json.loads(text)
+        text = content.decode()
+    except UnicodeDecodeError:
+        return {"request_base64": base64.b64encode(content).decode()}
+    try:
+        return {"request": json.loads(text)}
     except ValueError:
-        return text
+        return {"request": text}

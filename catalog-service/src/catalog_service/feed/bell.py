@@ -10,6 +10,7 @@ import structlog
 
 from catalog_service.feed.store import CHANNEL
 from runtime.db import plain
+from runtime.tasks import happens
 
 log = structlog.get_logger()
 CHECK_S = 5.0
@@ -44,17 +45,9 @@ class Bell:
         try:
             await connection.add_listener(CHANNEL, self.ring)
             self.ring()  # what was announced while nobody listened
-            while not await _happens(lost, CHECK_S):
+            while not await happens(lost, CHECK_S):
                 await connection.execute("SELECT 1", timeout=CHECK_S)  # a dead peer says nothing
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             log.warning("feed.connection_lost", error=repr(error))
         finally:
             connection.terminate()
-
-
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), within_s)
-    except TimeoutError:
-        return False
-    return True

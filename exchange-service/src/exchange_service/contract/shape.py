@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Any, Final
 
+from wire.schemas import referred
+
 MOST_FORMS: Final = 64
 Place = tuple[Any, ...]
 """Schemas that may hold at one place."""
@@ -84,19 +86,6 @@ def _inside(schema: Mapping[str, Any], root: object) -> Iterator[object]:
         listed = schema.get(word)
         if isinstance(listed, list):
             yield from listed
-
-
-def referred(reference: object, root: object) -> object:
-    """What a reference such as "#/$defs/person" leads to; None for any other."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    for step in reference[1:].split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(root, list) and name.isdecimal() and int(name) < len(root):
-            root = root[int(name)]
-        else:
-            root = root.get(name) if isinstance(root, Mapping) else None
-    return root
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ from exchange_service.credentials.store import CHANNEL, Key, Sealed, Store
 from relay.egress import Egress
 from runtime.db import plain
 from runtime.errors import Refusal
+from runtime.tasks import happens
 from wire import codes
 
 log = structlog.get_logger()
@@ -97,18 +98,10 @@ class Keychain:
             connection.add_termination_listener(lambda _connection: rung.set())
             await connection.add_listener(CHANNEL, lambda *_: rung.set())
             while not connection.is_closed():
-                if await _happens(rung, CHECK_S):
+                if await happens(rung, CHECK_S):
                     rung.clear()
                     await self.tick()
                 else:
                     await connection.execute("SELECT 1", timeout=CHECK_S)  # a dead peer says nothing
         finally:
             connection.terminate()
-
-
-async def _happens(event: asyncio.Event, within_s: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), within_s)
-    except TimeoutError:
-        return False
-    return True

@@ -10,6 +10,15 @@ log = structlog.get_logger()
 RESTART_PAUSE_S = 1.0
 
 
+async def happens(event: asyncio.Event, within_s: float) -> bool:
+    """Whether it is set within so many seconds."""
+    try:
+        await asyncio.wait_for(event.wait(), within_s)
+    except TimeoutError:
+        return False
+    return True
+
+
 class Tasks:
     """The background loops of one process."""
 

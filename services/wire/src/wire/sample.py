@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from wire.catalog import Field
 from wire.masks import DROP, PLAIN
+from wire.schemas import referred
 
 DEEPEST: Final = 24
 OPTIONAL: Final = 5
@@ -122,7 +123,7 @@ class _Maker:
         if not isinstance(schema, Mapping) or self._left < 0:
             return {}
         melted: dict[str, Any] = {}
-        forms: list[Any] = [_referred(schema.get("$ref"), self._root)]
+        forms: list[Any] = [referred(schema.get("$ref"), self._root)]
         forms += schema["allOf"][:DEEPEST] if isinstance(schema.get("allOf"), list) else []
         for word in ("anyOf", "oneOf"):
             choices = schema.get(word)
@@ -270,18 +271,6 @@ def _negated(choices: list[Any]) -> str:
 
 
 # --- reading a schema that may be anything --------------------------------------------------------------------------
-def _referred(reference: Any, root: Any) -> Any:
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    for step in reference[1:].split("/")[1:]:
-        name = step.replace("~1", "/").replace("~0", "~")
-        if isinstance(root, list) and name.isdecimal() and int(name) < len(root):
-            root = root[int(name)]
-        else:
-            root = root.get(name) if isinstance(root, Mapping) else None
-    return root
-
-
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 

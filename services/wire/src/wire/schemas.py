@@ -39,6 +39,19 @@ class TooMuchWork(ValueError):
     """Says what in the schema makes too much work."""
 
 
+def referred(reference: object, root: object) -> Any:
+    """What a local reference such as "#/$defs/person" leads to (RFC 6901); None for any other."""
+    if not isinstance(reference, str) or not reference.startswith("#"):
+        return None
+    for step in reference[1:].split("/")[1:]:
+        name = step.replace("~1", "/").replace("~0", "~")
+        if isinstance(root, list) and name.isdecimal() and int(name) < len(root):
+            root = root[int(name)]
+        else:
+            root = root.get(name) if isinstance(root, Mapping) else None
+    return root
+
+
 def most_steps(schema: Node) -> int:
     """The largest number of schemas that one place of an instance is held against; raises TooMuchWork.
 

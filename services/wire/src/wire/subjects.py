@@ -13,6 +13,8 @@ from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from wire.schemas import referred
+
 SHORTEST_KEY_BYTES = 32
 LONGEST = 128
 """Characters of a number in its one spelling; what is longer names nobody."""
@@ -116,7 +118,7 @@ def _members(schema: object, root: object, depth: int) -> set[str]:
     found = {str(name) for name in properties} if isinstance(properties, dict) else set()
     forms = [schema.get(word) for word in ("allOf", "anyOf", "oneOf")]
     inner = [form for listed in forms if isinstance(listed, list) for form in listed]
-    inner.append(_referred(schema.get("$ref"), root))
+    inner.append(referred(schema.get("$ref"), root))
     return found.union(*(_members(form, root, depth - 1) for form in inner))
 
 
@@ -130,17 +132,8 @@ def _required(schema: object, root: object, depth: int) -> set[str]:
         return set()
     listed, forms = schema.get("required"), schema.get("allOf")
     found = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
-    inner = [*(forms if isinstance(forms, list) else ()), _referred(schema.get("$ref"), root)]
+    inner = [*(forms if isinstance(forms, list) else ()), referred(schema.get("$ref"), root)]
     return found.union(*(_required(form, root, depth - 1) for form in inner))
-
-
-def _referred(reference: object, root: object) -> object:
-    """What a local reference such as "#/$defs/person" leads to, None for any other."""
-    if not isinstance(reference, str) or not reference.startswith("#/"):
-        return None
-    for step in reference[2:].split("/"):
-        root = root.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(root, dict) else None
-    return root
 
 
 def place(name: str, variables: Container[str], method: str, request: Mapping[str, Any] | None) -> Place:

@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit faults simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ test: .venv/.for-test ## all tests, or T=path
 
 test-unit: .venv/.for-test ## only what needs no process and no database
 	@$(BIN)/pytest -q tests/unit
+
+faults: .venv/.for-test ## kill -9 under load, with more seeds than `make test` takes (SEEDS="1 2 3")
+	@SEEDS="$(or $(SEEDS),1 2 3)" $(BIN)/pytest -q tests/system/test_kills.py
 
 simulate: .venv/.for-test ## the sequencer under 2,000 seeded schedules of crashes, pauses and late commits (SEEDS=2000)
 	@PYTHONPATH=tests $(BIN)/python bench/simulate.py

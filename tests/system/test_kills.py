@@ -21,6 +21,8 @@ from harness.members import Authority
 from harness.platform import Platform, started
 from runtime import http
 
+SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "1").split()]
+"""One with all other tests, more by `make faults`."""
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("kills")]
 CALLS_PER_S, MOST_CALLS = 50, 3000
 VICTIMS = ("gateway", "exchange-service", "audit-service")
@@ -157,7 +159,7 @@ def check_intents(log: Logged) -> None:
 
 
 @pytest.mark.requirement("FLT-01")
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", SEEDS)
 def test_answers_questions_and_the_log_agree_after_kills(
     seed: int, open_path: Path, record_property: Callable[[str, object], None]
 ) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from exchange_service.credentials import tls
 from exchange_service.providers.provider import Provider, Question
 from exchange_service.providers.rest import RestProvider
 from exchange_service.releasing import check_status
@@ -18,6 +17,7 @@ from harness.addresses import hosts
 from harness.certificates import HOUR, Authority
 from harness.names import name_server
 from harness.origin import OK, Line, origin, says
+from relay import pinned
 from relay.egress import Egress, Network, mistake_in_url
 from runtime.errors import Refusal
 from wire import codes
@@ -207,7 +207,7 @@ async def test_a_wrong_certificate_gives_no_data(
     authority, other = Authority(tmp_path), Authority(tmp_path)
     (tmp_path / "authority.pem").write_text(authority.pem)
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    tls.trusted.cache_clear()
+    pinned.trusted.cache_clear()
     if trusts:
         context = (authority if trusts == "trusted" else other).trusting()
         monkeypatch.setattr("exchange_service.providers.rest.trusted", lambda: context)

@@ -238,7 +238,7 @@ async def test_another_version_than_the_one_that_was_found_breaks_off(answer: by
 async def test_a_store_behind_tls_is_the_one_of_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The checked address is connected to, under the name: TLS ends in this process, with no forwarder between."""
     authority = Authority(tmp_path)
-    monkeypatch.setattr("exchange_service.providers.files.s3.trusted", authority.trusting)
+    monkeypatch.setattr("relay.pinned.trusted", authority.trusting)
 
     async def resolver(host: str, _port: int) -> list[str]:
         assert host == "store.example"

@@ -5,7 +5,6 @@ Everybody who needs the same token waits for the same fetch: some servers end an
 
 import asyncio
 import base64
-import ipaddress
 import re
 import time
 from collections.abc import Sequence
@@ -15,11 +14,11 @@ import msgspec
 import structlog
 
 from exchange_service.credentials.model import OAuthClient
-from exchange_service.credentials.tls import trusted
 from relay.call import BodyTooLarge
 from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
-from relay.upstream import Answer, TimedOut, Unreachable, Upstream, UpstreamFault
+from relay.pinned import pinned
+from relay.upstream import Answer, TimedOut, Unreachable, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes
 
@@ -116,13 +115,7 @@ def _life_s(reply: _Reply) -> float:
 
 async def _ask(egress: Egress, client: OAuthClient, networks: Sequence[str]) -> _Reply:
     url = urlsplit(client.token_url)
-    host, secure = url.hostname or "", url.scheme == "https"
-    port = url.port or (443 if secure else 80)
-    allowed = [ipaddress.ip_network(network) for network in networks]
-    upstream = Upstream(
-        host, port, resolve=lambda: egress.resolve(host, port, allowed), tls=trusted() if secure else None,
-        connections=1,
-    )  # fmt: skip
+    upstream = pinned(egress, url, networks)
     lines, form = _question(client)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     head = request_head(b"POST", target.encode("ascii"), url.netloc.encode("ascii"), lines, len(form))

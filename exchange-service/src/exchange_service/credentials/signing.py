@@ -35,8 +35,9 @@ from exchange_service.credentials.model import (
     PrivateKey,
 )
 from exchange_service.credentials.oauth import Tokens
-from exchange_service.credentials.tls import context_of, trusted
+from exchange_service.credentials.tls import context_of
 from relay.egress import Egress
+from relay.pinned import trusted
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Interface

@@ -1,9 +1,9 @@
-"""TLS towards providers: the authorities that are trusted, and the client certificate that a credential holds."""
+"""TLS towards providers: the client certificate that a credential holds."""
 
 import os
 import ssl
 import tempfile
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,12 +19,6 @@ from exchange_service.credentials.model import Certificate
 from relay.egress import tls_context
 
 KEPT_CONTEXTS = 256
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """The machine's certificate authorities, read once: that takes a tenth of a second."""
-    return tls_context()
 
 
 @lru_cache(KEPT_CONTEXTS)

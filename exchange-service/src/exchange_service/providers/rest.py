@@ -1,26 +1,24 @@
 """Providers that speak HTTP: the request is built anew from checked parts and sent over a kept, pinned connection."""
 
 import asyncio
-import ipaddress
-import ssl
 from collections.abc import Callable, Iterable
+from functools import partial
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
 from exchange_service.credentials.model import Credential
 from exchange_service.credentials.signing import Signer, Source
-from exchange_service.credentials.tls import trusted
 from exchange_service.providers.provider import Answer, Question
 from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
+from relay.pinned import DEFAULT_IDLE_S, pinned, trusted
 from relay.upstream import Cut, TimedOut, Unreachable, Upstream, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Interface
 from wire.paths import Template
 
-IDLE_S = 2.0
-"""Connections unused for so long are ended by us: many servers end theirs after five seconds."""
+IDLE_S = DEFAULT_IDLE_S
 
 
 class RestProvider:
@@ -39,20 +37,11 @@ class RestProvider:
         self._base_path = origin.path.rstrip("/")
         self._targets = {operation: Template(operation.target) for operation in interface.operations}
         self._signer = Signer(interface, egress, credential, source) if interface.credential else None
-        host, port = origin.hostname, origin.port or (443 if self._secure else 80)
-        networks = [ipaddress.ip_network(network) for network in interface.networks]
-
-        async def resolve() -> list[str]:
-            return await egress.resolve(host, port, networks)
-
-        def pool(tls: ssl.SSLContext | None) -> Upstream:
-            return Upstream(
-                host, port, resolve=resolve, tls=tls, connections=interface.max_in_flight, idle_s=IDLE_S,
-            )  # fmt: skip
-
-        self._pool = pool
+        self._pool = partial(
+            pinned, egress, origin, interface.networks, connections=interface.max_in_flight, idle_s=IDLE_S
+        )
         self._tls = trusted() if self._secure else None
-        self._upstream = pool(self._tls)
+        self._upstream = self._pool(tls=self._tls)
 
     async def ask(self, question: Question, timeout_s: float) -> Answer:
         """The provider's answer once its head is here; raises Refusal."""
@@ -98,7 +87,7 @@ class RestProvider:
         if self._signer is not None and self._secure:
             tls = self._signer.tls()
             if tls is not self._tls:
-                self._tls, self._upstream = tls, self._pool(tls)
+                self._tls, self._upstream = tls, self._pool(tls=tls)
         return self._upstream
 
     def _target(self, question: Question) -> bytes:

@@ -4,25 +4,17 @@ No redirect is followed, no proxy is used, and the connection goes to the very a
 registered networks. Of the answer only the status is read.
 """
 
-import ipaddress
-import ssl
 from collections.abc import Iterable, Sequence
-from functools import cache
 from urllib.parse import urlsplit
 
-from relay.egress import Egress, EgressDenied, tls_context
+from relay.egress import Egress, EgressDenied
 from relay.heads import request_head
-from relay.upstream import Upstream, UpstreamFault
+from relay.pinned import pinned
+from relay.upstream import UpstreamFault
 
 TIMEOUT_S = 10.0
 DENIED = "not allowed: "
 """How a failure begins that is our own rule about addresses, and not the other side's."""
-
-
-@cache
-def _trusted() -> ssl.SSLContext:
-    """The machine's certificate authorities, read once."""
-    return tls_context()
 
 
 async def failure_of_post(
@@ -49,13 +41,7 @@ async def _post(
     timeout_s: float,
 ) -> int:  # fmt: skip
     url = urlsplit(address)
-    host, secure = url.hostname or "", url.scheme == "https"
-    port = url.port or (443 if secure else 80)
-    allowed = [ipaddress.ip_network(network) for network in networks]
-    upstream = Upstream(
-        host, port, resolve=lambda: egress.resolve(host, port, allowed),
-        tls=_trusted() if secure else None, connections=1,
-    )  # fmt: skip
+    upstream = pinned(egress, url, networks)
     target = (url.path or "/") + (f"?{url.query}" if url.query else "")
     fields = [(b"content-type", b"application/json"), (b"user-agent", b"tongdao"), *lines]
     head = request_head(b"POST", target.encode(), url.netloc.encode(), fields, len(body))

@@ -8,7 +8,6 @@ import asyncio
 import datetime
 import hashlib
 import hmac
-import ipaddress
 import re
 from collections.abc import AsyncIterator, Callable
 from email.utils import parsedate_to_datetime
@@ -16,12 +15,12 @@ from urllib.parse import quote, unquote, urlsplit
 
 from exchange_service.contract.model import BadContract
 from exchange_service.credentials.model import Basic, Credential
-from exchange_service.credentials.tls import trusted
 from exchange_service.providers.files.shelf import Found
 from exchange_service.providers.provider import Answer
 from relay.egress import Egress
 from relay.heads import request_head
-from relay.upstream import Broken, Upstream
+from relay.pinned import pinned
+from relay.upstream import Broken
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Files, Interface
@@ -40,7 +39,7 @@ class S3Shelf:
         """Raises BadContract."""
         place, endpoint = urlsplit(interface.base_url), urlsplit(adapter.endpoint)
         try:
-            port = endpoint.port or (443 if endpoint.scheme == "https" else 80)
+            endpoint.port  # noqa: B018  # reading it is the check
         except ValueError:
             raise BadContract("adapter.endpoint: not a valid address") from None
         host, bucket = endpoint.hostname or "", place.netloc
@@ -57,15 +56,7 @@ class S3Shelf:
         self._prefix = prefix if host.startswith(bucket + ".") else [bucket, *prefix]
         self._host, self._region = endpoint.netloc, adapter.region or "us-east-1"
         self._credential = credential
-        networks = [ipaddress.ip_network(network) for network in interface.networks]
-
-        async def resolve() -> list[str]:
-            return await egress.resolve(host, port, networks)
-
-        self._upstream = Upstream(
-            host, port, resolve=resolve, tls=trusted() if endpoint.scheme == "https" else None,
-            connections=interface.max_in_flight, idle_s=2.0,
-        )  # fmt: skip
+        self._upstream = pinned(egress, endpoint, interface.networks, connections=interface.max_in_flight)
 
     async def find(self, name: list[str], left_s: float) -> Found | None:
         path = "/" + "/".join(quote(part, safe="") for part in [*self._prefix, *name])

@@ -7,7 +7,7 @@ import structlog
 from relay.call import Call
 from runtime.errors import Refusal
 from wire import codes
-from wire.tokens import AccessToken, InvalidToken, UnknownKey, Verifier, bearer
+from wire.tokens import AccessToken, InvalidToken, Verifier, bearer
 
 log = structlog.get_logger()
 CACHE_SIZE = 100_000
@@ -33,19 +33,10 @@ class Authenticator:
     async def _verify(self, header: bytes, now: float) -> AccessToken:
         text = bearer([header.decode("latin-1")] if header else [])
         try:
-            return self._verifier.verify(text, now)
-        except UnknownKey:
-            await self._verifier.keys.refresh()
+            return await self._verifier.keys.tried(lambda: self._verifier.verify(text, now))
         except InvalidToken as invalid:
-            raise self._refused(invalid) from None
-        try:
-            return self._verifier.verify(text, now)
-        except InvalidToken as invalid:
-            raise self._refused(invalid) from None
-
-    def _refused(self, invalid: InvalidToken) -> Refusal:
-        log.debug("token.refused", reason=str(invalid))
-        return Refusal(codes.TOKEN_INVALID)
+            log.debug("token.refused", reason=str(invalid))
+            raise Refusal(codes.TOKEN_INVALID) from None
 
     def _remember(self, digest: bytes, token: AccessToken) -> None:
         if len(self._verified) >= CACHE_SIZE:

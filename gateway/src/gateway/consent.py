@@ -13,8 +13,6 @@ from typing import Any
 
 import msgspec
 import structlog
-from joserfc import jws
-from joserfc.errors import JoseError
 
 from gateway.policy.model import Allow
 from runtime.errors import Refusal
@@ -23,7 +21,7 @@ from runtime.service_auth import ServiceKey
 from wire import codes, tokens
 from wire.audit import CallLeaf
 from wire.subjects import PATTERN
-from wire.tokens import InvalidToken, Keys, UnknownKey
+from wire.tokens import InvalidToken, Keys
 
 log = structlog.get_logger()
 TYPE = "consent+jwt"
@@ -67,13 +65,7 @@ class Reader:
         """What the token says; raises InvalidToken, UnknownKey (then refresh the keys and try once more), and
         Refusal(CONSENT_EXPIRED) for one that was ours. `now` is Unix seconds.
         """
-        header, payload = tokens.read(token, LONGEST_TOKEN)
-        if header.get("typ") != TYPE or not isinstance(header.get("kid"), str):
-            raise InvalidToken("typ or kid is missing")
-        try:
-            jws.deserialize_compact(token, self.keys.get(header["kid"]), algorithms=list(tokens.ALGORITHMS))
-        except (JoseError, ValueError) as error:
-            raise InvalidToken(f"signature: {error}") from None
+        payload = tokens.signed(token, self.keys, (TYPE,), LONGEST_TOKEN)
         self._check(payload, now)
         return _consent(payload)
 
@@ -141,11 +133,7 @@ class Consents:
 
     async def _read(self, token: str, now: float) -> Consent:
         try:
-            try:
-                return self._reader.read(token, now)
-            except UnknownKey:
-                await self._reader.keys.refresh()
-                return self._reader.read(token, now)
+            return await self._reader.keys.tried(lambda: self._reader.read(token, now))
         except InvalidToken as invalid:
             log.info("consent.refused", reason=str(invalid))
             raise Refusal(codes.CONSENT_INVALID) from None

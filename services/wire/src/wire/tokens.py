@@ -10,8 +10,8 @@ import binascii
 import json
 import re
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -24,6 +24,7 @@ from runtime.http import AsyncClient
 from wire import codes
 
 log = structlog.get_logger()
+T = TypeVar("T")
 ALGORITHMS = ("ES256",)
 LONGEST_LIFE_S = 300
 LONGEST_TOKEN = 4096
@@ -76,6 +77,14 @@ class Keys:
             self._running.add_done_callback(self._refreshed)
         await asyncio.shield(self._running)
 
+    async def tried(self, verify: Callable[[], T]) -> T:
+        """What `verify` finds; where it raises UnknownKey, what it finds with the keys fetched again."""
+        try:
+            return verify()
+        except UnknownKey:
+            await self.refresh()
+        return verify()
+
     def _refreshed(self, _task: asyncio.Task[None]) -> None:
         self._running = None
 
@@ -117,14 +126,7 @@ class Verifier:
 
     def verify(self, token: str, now: float) -> AccessToken:
         """What the token says; raises InvalidToken, or UnknownKey (then refresh the keys and try once more)."""
-        header, payload = read(token)
-        if header.get("typ") not in ("at+jwt", "application/at+jwt") or not isinstance(header.get("kid"), str):
-            raise InvalidToken("typ or kid is missing")
-        try:
-            jws.deserialize_compact(token, self.keys.get(header["kid"]), algorithms=list(ALGORITHMS))
-        except (JoseError, ValueError) as error:
-            raise InvalidToken(f"signature: {error}") from None
-        return self._claims(payload, now)
+        return self._claims(signed(token, self.keys, ("at+jwt", "application/at+jwt")), now)
 
     def _claims(self, payload: dict[str, Any], now: float) -> AccessToken:
         audience = payload.get("aud")
@@ -157,6 +159,18 @@ def read(token: str, longest: int = LONGEST_TOKEN) -> tuple[dict[str, Any], dict
     if header.get("alg") not in ALGORITHMS or _UNWANTED & header.keys():
         raise InvalidToken("the header is not one of ours")
     return header, payload
+
+
+def signed(token: str, keys: Keys, types: Sequence[str], longest: int = LONGEST_TOKEN) -> dict[str, Any]:
+    """The payload of a token of one of these types (`typ`) and one of these keys; raises InvalidToken, UnknownKey."""
+    header, payload = read(token, longest)
+    if header.get("typ") not in types or not isinstance(header.get("kid"), str):
+        raise InvalidToken("typ or kid is missing")
+    try:
+        jws.deserialize_compact(token, keys.get(header["kid"]), algorithms=list(ALGORITHMS))
+    except (JoseError, ValueError) as error:
+        raise InvalidToken(f"signature: {error}") from None
+    return payload
 
 
 def _decoded(part: str) -> bytes:
@@ -218,11 +232,7 @@ class Door:
 
     async def _verified(self, token: str) -> AccessToken:
         try:
-            try:
-                return self._verifier.verify(token, time.time())
-            except UnknownKey:
-                await self._verifier.keys.refresh()
-                return self._verifier.verify(token, time.time())
+            return await self._verifier.keys.tried(lambda: self._verifier.verify(token, time.time()))
         except InvalidToken as error:
             log.info("token.refused", reason=str(error))
             raise Refusal(codes.TOKEN_INVALID) from None

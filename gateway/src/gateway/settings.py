@@ -14,6 +14,9 @@ class Settings(ServiceSettings):
 
     model_config = SettingsConfigDict(env_prefix="TONGDAO_GATEWAY_")
 
+    database_url: str
+    """PostgreSQL as the role tongdao_gateway: postgresql://user:password@host:port/database. Calls are recorded
+    elsewhere; here lies what several gateways have to share: quotas, rates, used proofs."""
     public_url: str
     """The address under which the world knows this door; also the issuer of tokens."""
     audience: str = ""

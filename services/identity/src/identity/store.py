@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, DateTime, LargeBinary, MetaData, Row, Table, Text, delete, select
+from sqlalchemy import Boolean, Column, DateTime, LargeBinary, MetaData, Row, Table, Text, delete, select
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -25,6 +25,14 @@ client_table = Table(
     Column("keys", JSONB, nullable=False),
     Column("secret_sha256", LargeBinary, nullable=True),
     Column("registered_at", DateTime(timezone=True), nullable=False),
+    Column("grants", Text, nullable=False),
+    Column("redirect_uris", JSONB, nullable=False),
+    Column("certificate_name", Text, nullable=False),
+    Column("dpop_bound", Boolean, nullable=False),
+    Column("may_act", JSONB, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("standing_since", DateTime(timezone=True), nullable=True),
+    Column("standing_by", Text, nullable=False),
     schema=SCHEMA,
 )
 used_assertion = Table(
@@ -35,7 +43,7 @@ used_assertion = Table(
     schema=SCHEMA,
 )
 outbox = outbox_table(metadata, SCHEMA)
-_CLIENT = [client_table.c[name] for name in ("client_id", "department", "scope", "method", "keys", "secret_sha256")]
+CLIENT_CREDENTIALS = "client_credentials"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,12 @@ class Client:
 
     keys           public JWKs, empty unless the method is private_key_jwt
     secret_sha256  SHA-256 of the secret, None unless the method is client_secret_basic
+    grants         grant types that it may use (RFC 6749 section 1.3)
+    redirect_uris  where people may be sent back to, exactly; for authorization_code
+    certificate_name  what the certificate must name: `dns:NAME` or a subject as RFC 4514 text; for tls_client_auth
+    dpop_bound     whether its tokens are always bound to a key (RFC 9449 section 5.2)
+    may_act        clients that may act for this one by token exchange (RFC 8693 section 4.4)
+    standing       `active`, `suspended` or `revoked`, since when and by whom
     """
 
     id: str
@@ -52,6 +66,14 @@ class Client:
     method: str
     keys: Sequence[dict[str, Any]]
     secret_sha256: bytes | None = None
+    grants: frozenset[str] = frozenset({CLIENT_CREDENTIALS})
+    redirect_uris: tuple[str, ...] = ()
+    certificate_name: str = ""
+    dpop_bound: bool = False
+    may_act: frozenset[str] = frozenset()
+    standing: str = "active"
+    standing_since: datetime | None = None
+    standing_by: str = ""
 
     @property
     def scope(self) -> str:
@@ -63,17 +85,21 @@ class Client:
         return method == self.method
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == "client_credentials"
+        return grant_type in self.grants
 
 
 def _with_id(client_id: str) -> Select[Any]:
-    return select(*_CLIENT).where(client_table.c.client_id == client_id)
+    return select(client_table).where(client_table.c.client_id == client_id)
 
 
 def _client(row: Row[Any] | None) -> Client | None:
     if row is None:
         return None
-    return Client(row.client_id, row.department, frozenset(row.scope.split()), row.method, row.keys, row.secret_sha256)
+    return Client(
+        row.client_id, row.department, frozenset(row.scope.split()), row.method, row.keys, row.secret_sha256,
+        frozenset(row.grants.split()), tuple(row.redirect_uris), row.certificate_name, row.dpop_bound,
+        frozenset(row.may_act), row.standing, row.standing_since, row.standing_by,
+    )  # fmt: skip
 
 
 def find_client(transaction: Connection, client_id: str) -> Client | None:
@@ -96,6 +122,14 @@ async def save_client(transaction: AsyncConnection, client: Client, at: datetime
         "keys": list(client.keys),
         "secret_sha256": client.secret_sha256,
         "registered_at": at,
+        "grants": " ".join(sorted(client.grants)),
+        "redirect_uris": list(client.redirect_uris),
+        "certificate_name": client.certificate_name,
+        "dpop_bound": client.dpop_bound,
+        "may_act": sorted(client.may_act),
+        "standing": client.standing,
+        "standing_since": client.standing_since,
+        "standing_by": client.standing_by,
     }
     statement = insert(client_table).values(client_id=client.id, **values)
     await transaction.execute(statement.on_conflict_do_update(index_elements=["client_id"], set_=values))

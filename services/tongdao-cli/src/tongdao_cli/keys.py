@@ -16,7 +16,7 @@ from tongdao_cli.home import CannotStart, Home
 ORIGIN = "yunjiang.example/log1"
 """Name of the log of a home that was given none; its key tells homes apart."""
 OPERATOR = "platform-operator"
-SCHEMAS = ("identity", "catalog", "audit", "exchange")
+SCHEMAS = ("identity", "catalog", "audit", "exchange", "gateway")
 
 
 class Secrets:

@@ -22,6 +22,7 @@ _INSTEAD = {
 """What somebody may have wanted who set one of ours."""
 SCHEMA_OF = {
     "identity": "identity", "catalog_service": "catalog", "audit_service": "audit", "exchange_service": "exchange",
+    "gateway": "gateway",
 }  # fmt: skip
 """Packages with a database schema of their own."""
 
@@ -101,7 +102,8 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
             "file_roots": json.dumps([str(plan.home.files)]),
         },
         "gateway": {
-            "public_url": gateway, "identity_url": identity, "catalog_url": catalog, "audit_url": audit,
+            "database_url": plan.role_url("gateway"), "public_url": gateway, "identity_url": identity,
+            "catalog_url": catalog, "audit_url": audit,
             "exchange_url": plan.url("exchange-service"), "subject_key_file": secrets.subject,
         },
     }  # fmt: skip

@@ -24,6 +24,7 @@ UNKNOWN = "audit/unknown"
 class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
     """One phase of one call; filled in as the call goes on. Times are Unix milliseconds, 0 where the moment never came.
 
+    actor           the client that acted for `system` after a token exchange, "" where it acted for itself
     answer_digest   hex SHA-256 of salt ‖ answer body as sent, "" before the outcome
     request_digest  hex SHA-256 of salt ‖ method ‖ SP ‖ target ‖ LF ‖ body; the target itself is never kept
     at_*            request in, provider asked, provider answered, answer ready
@@ -33,6 +34,7 @@ class CallLeaf(msgspec.Struct, kw_only=True, gc=False):
     verdict         of a verification or comparison: yes, no, no_record
     """
 
+    actor: str = ""
     answer_bytes: int = 0
     answer_digest: str = ""
     at_in: int

@@ -8,7 +8,7 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["department", "system", "interface", "grant"]
+Kind = Literal["department", "system", "interface", "grant", "revocation"]
 Standing = Literal["active", "suspended", "revoked"]
 
 
@@ -224,6 +224,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     case_pattern  a regular expression the whole case number has to match, "" where none is needed
     hours         "08:00-18:00" in Asia/Shanghai, "" for always
     rate_per_s    calls per second, with a burst of the same size or `burst`
+    quota_day     calls per calendar day in Asia/Shanghai, 0 for no limit; quota_month: per calendar month
     mode          `verify` or `compare`: of an interface that tells facts, only what these tell (fields: what may be
                   claimed; each verification claims all of them, a comparison some)
     """
@@ -245,8 +246,29 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     rate_per_s: float = 10.0
     burst: int = 0
     max_in_flight: int = 32
+    quota_day: int = 0
+    quota_month: int = 0
     mode: Mode = "query"
     state: State = State()
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Tokens that count no longer although they have not run out. Forgotten once `until` has passed.
+
+    what    `token`: the one whose `jti` is `name`; `client`, `person`: those issued to it (`client_id`, `sub`) at
+            `before` or earlier; `key`: all that the signing key with this `kid` signed
+    until   Unix seconds after which no such token could be good anyway
+    before  Unix seconds; 0 for `token` and `key`
+    """
+
+    what: Literal["token", "client", "person", "key"]
+    name: str
+    until: int
+    before: int = 0
+
+    @property
+    def id(self) -> str:
+        return f"{self.what}/{self.name}"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -280,3 +302,4 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     systems: list[System]
     interfaces: list[Interface]
     grants: list[Grant]
+    revocations: list[Revocation] = []

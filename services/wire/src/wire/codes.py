@@ -42,6 +42,21 @@ TOKEN_INVALID = Code(
     "请重新获取令牌，令牌有效期不超过 300 秒",
     "RFC 6750 section 3.1, RFC 9068 section 4",
 )
+PROOF_INVALID = Code(
+    "token/dpop-proof", 401, "consumer", "The proof of possession is not valid", "持有证明无效",
+    "Send one new DPoP proof for this method, this address and this token with every request",
+    "每次请求请针对该方法、地址和令牌发送一个新的 DPoP 证明", "RFC 9449 section 7",
+)  # fmt: skip
+PROOF_NONCE = Code(
+    "token/dpop-nonce", 401, "consumer", "The proof of possession has to name a nonce of this server", "持有证明须包含服务端随机数",
+    "Repeat the request with a proof that has the `nonce` of the DPoP-Nonce header", "请以 DPoP-Nonce 头中的随机数重新生成证明后重试",
+    "RFC 9449 section 9",
+)  # fmt: skip
+NOT_ENCRYPTED = Code(
+    "request/not-encrypted", 403, "consumer", "Calls are taken over TLS only", "仅接受 TLS 加密的请求",
+    "Send the request to the https address; get a new token, the one that was sent in the clear may be known to others",
+    "请改用 https 地址，并重新获取令牌：已明文发送的令牌可能泄露", "OWASP ASVS 4.1.2",
+)  # fmt: skip
 SCOPE_MISSING = Code(
     "token/insufficient-scope",
     403,
@@ -439,6 +454,20 @@ TOO_MANY_AT_ONCE = Code(
     "Wait until earlier calls have ended",
     "请等待先前的调用结束",
 )
+QUOTA_DAY = Code(
+    "quota/day", 429, "consumer", "The grant's calls for today are used up", "该授权今日的调用次数已用完",
+    "Wait for the next day (Asia/Shanghai), or apply for a larger quota", "请等待次日（北京时间），或申请提高额度",
+    "国务院令第809号 20",
+)  # fmt: skip
+QUOTA_MONTH = Code(
+    "quota/month", 429, "consumer", "The grant's calls for this month are used up", "该授权本月的调用次数已用完",
+    "Wait for the next month (Asia/Shanghai), or apply for a larger quota", "请等待次月（北京时间），或申请提高额度",
+    "国务院令第809号 20",
+)  # fmt: skip
+QUOTA_UNKNOWN = Code(
+    "quota/unknown", 503, "exchange", "How much of the grant is used up cannot be told just now", "暂时无法确认该授权的用量",
+    "Try again shortly; operators: check the gateway's database", "请稍后重试；运维人员请检查网关数据库",
+)  # fmt: skip
 ONE_FILE_AT_A_TIME = Code(
     "rate/one-file-at-a-time", 429, "consumer", "A package or an export of yours is under way, or too many are waiting",
     "本部门已有证据包或导出正在生成，或排队过多", "Wait until it is made; Retry-After says when to ask again",

@@ -14,6 +14,14 @@ GRANT_WRITE = "grant:write"
 """Give, suspend and take back grants."""
 CLIENT_WRITE = "client:write"
 """Register the keys of information systems."""
+PEOPLE_WRITE = "people:write"
+"""Invite people, give and take their roles, end their sessions."""
+KEY_ROTATE = "key:rotate"
+"""Rotate the keys that sign tokens."""
+TOKEN_EXCHANGE = "token:exchange"  # noqa: S105  # a scope
+"""Act on behalf of another department's system that agreed to it (RFC 8693)."""
+TOKEN_INTROSPECT = "token:introspect"  # noqa: S105  # a scope
+"""Ask what a token says and whether it still counts (RFC 7662)."""
 
 OFFICER = "office:officer"
 """Act as a department's data officer (数据专员)."""
@@ -30,4 +38,7 @@ SUBJECT = "office:subject"
 
 OFFICES = (OFFICER, HEAD, AUTHORITY, UPPER_AUTHORITY, GOVERNMENT, SUBJECT)
 """As what a token may act in the law's procedures."""
-ALL = (CALL, AUDIT_READ, AUDIT_KEEP, AUDIT_SUBJECT, CATALOG_WRITE, GRANT_WRITE, CLIENT_WRITE, *OFFICES)
+ALL = (
+    CALL, AUDIT_READ, AUDIT_KEEP, AUDIT_SUBJECT, CATALOG_WRITE, GRANT_WRITE, CLIENT_WRITE, PEOPLE_WRITE, KEY_ROTATE,
+    TOKEN_EXCHANGE, TOKEN_INTROSPECT, *OFFICES,
+)  # fmt: skip

@@ -43,13 +43,27 @@ class UnknownKey(InvalidToken):
 
 
 class AccessToken(msgspec.Struct, frozen=True):
-    """What a verified token says. `expires` is Unix seconds."""
+    """What a verified token says. Times are Unix seconds.
+
+    issuer    who issued it    key  `kid` of the key that signed it
+    person    `sub` of a token that a person got (RFC 9068 section 2.2), "" for a system that acts for itself
+    actor     the client that acts for `client` after a token exchange (RFC 8693 section 4.1), "" for none
+    jkt       thumbprint of the key that it is bound to (RFC 9449 section 6.1), "" for none
+    x5t       SHA-256 thumbprint of the certificate that it is bound to (RFC 8705 section 3.1), "" for none
+    """
 
     client: str
     department: str
     scopes: frozenset[str]
     expires: int
     id: str
+    issued: int = 0
+    issuer: str = ""
+    key: str = ""
+    person: str = ""
+    actor: str = ""
+    jkt: str = ""
+    x5t: str = ""
 
 
 class Keys:

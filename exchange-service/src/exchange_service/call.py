@@ -28,11 +28,12 @@ from exchange_service.health import now_ms
 from exchange_service.providers.kinds import interpreter_of
 from exchange_service.providers.provider import Answer, Question
 from exchange_service.registry import Registry, Served
-from exchange_service.releasing import apart, content_of, judged, projected, whole
+from exchange_service.releasing import content_of, judged, projected, whole
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
+from runtime.tasks import apart
 from wire import codes, headers
 from wire.calls import CallMessage, ReplyMessage, call_from_header, to_header
 from wire.feed import FeedReader

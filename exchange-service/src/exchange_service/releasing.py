@@ -1,9 +1,8 @@
 """What leaves of a provider's answer: read within limits, unpacked, held against the contract, projected or judged."""
 
-import asyncio
 import zlib
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar, TypeVarTuple
+from collections.abc import Sequence
+from typing import Final
 
 import structlog
 
@@ -18,15 +17,12 @@ from exchange_service.registry import Served
 from relay.call import BodyTooLarge
 from relay.upstream import TimedOut, UpstreamFault
 from runtime.errors import Refusal
+from runtime.tasks import apart
 from wire import codes
 from wire.calls import CallMessage, ReplyMessage
 from wire.catalog import Files, Table
 
 log = structlog.get_logger()
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
-IN_A_THREAD_BYTES: Final = 256 * 1024
-"""Larger answers are unpacked, checked and projected in a thread, so that nobody else waits for them."""
 MOST_RATIO: Final = 20
 """A packed answer may become this many times as long, no more."""
 NO_RECORD: Final = 404
@@ -76,13 +72,6 @@ def inflated(packed: bytes, limit_bytes: int) -> bytes:
     if not unpacking.eof or unpacking.unused_data:
         raise Refusal(codes.PROVIDER_BROKEN_ANSWER, "the packed answer is cut, or has something behind it")
     return content
-
-
-async def apart(size: int, work: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Do the work here if the text is small, else in a thread."""
-    if size > IN_A_THREAD_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(None, work, *args)
-    return work(*args)
 
 
 # --- a query --------------------------------------------------------------------------------------------------------

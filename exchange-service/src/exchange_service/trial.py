@@ -24,10 +24,11 @@ from exchange_service.contract.text import BadText
 from exchange_service.contract.validate import NotMatching, check_parameters, check_request
 from exchange_service.providers.provider import Answer, Question
 from exchange_service.registry import Platform, Served
-from exchange_service.releasing import apart, content_of, released, whole
+from exchange_service.releasing import content_of, released, whole
 from relay.egress import Egress, EgressDenied
 from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
+from runtime.tasks import apart
 from wire import codes
 from wire.calls import CallMessage, Obligations
 from wire.catalog import Field, Interface

@@ -1,6 +1,7 @@
 """What kind of body a Content-Type announces; only kinds that everybody reads alike. Pure. Source: RFC 9110 8.3."""
 
 import re
+from functools import lru_cache
 from typing import Final, Literal
 
 from exchange_service.contract.text import BadText
@@ -15,6 +16,7 @@ class BadKind(BadText):
     """A kind of body that is not the interface's, or that others might read otherwise."""
 
 
+@lru_cache(maxsize=256)
 def kind_of(content_type: bytes | str) -> Kind:
     """The kind. Raises BadKind for what is no media type, and for a charset other than UTF-8 of what we read.
 

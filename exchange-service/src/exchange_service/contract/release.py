@@ -1,6 +1,6 @@
 """What may leave of a provider's answer, whatever its format: kind, strict reading, contract, projection. Pure.
 
-This is the one door for buffered answers; `call.py` runs it in a thread where the answer is large.
+This is the one door for buffered answers; `releasing.py` runs it in a thread where the answer is large.
 """
 
 from decimal import Decimal

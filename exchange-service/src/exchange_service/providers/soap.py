@@ -7,10 +7,9 @@ leave in XML that would not have left in JSON.
 zeep and lxml are dear to import; `kinds.py` imports this module when the first SOAP interface is registered.
 """
 
-import asyncio
 import dataclasses
 from collections.abc import Callable
-from typing import Final, TypeVar, TypeVarTuple
+from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
@@ -24,14 +23,13 @@ from relay.call import BodyTooLarge
 from relay.egress import Egress
 from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
+from runtime.tasks import apart
 from soap import codec, wsdl
 from soap.text import BadXml
 from soap.writer import NotWritable
 from wire import codes
 from wire.catalog import Interface, Operation, Rest, Soap
 
-T = TypeVar("T")
-Ts = TypeVarTuple("Ts")
 IN_A_THREAD_BYTES: Final = 16 * 1024
 """Larger bodies are turned round in a thread, so that nobody else waits for them."""
 LONGEST_HEARD: Final = 1024 * 1024
@@ -67,7 +65,7 @@ class SoapProvider:
         """The provider's answer in JSON, whole; a fault as {"fault": …} with status 400 or 500. Raises Refusal."""
         operation = self._operations[question.operation]
         body = question.body if isinstance(question.body, bytes) else b""
-        envelope = await _apart(len(body), _question, operation, body, self._version)
+        envelope = await apart(len(body), _question, operation, body, self._version, above=IN_A_THREAD_BYTES)
         content_type, fields = codec.http_fields(operation, self._version)
         answer = await self._http.ask(
             dataclasses.replace(
@@ -148,7 +146,7 @@ async def _made(operation: wsdl.Operation, answer: Answer) -> Made:
         if not is_xml:
             raise BadXml("the answer is not XML in UTF-8, plain")
         content = await answer.body.read(MOST_BYTES)
-        heard = await _apart(len(content), codec.answer, operation, content)
+        heard = await apart(len(content), codec.answer, operation, content, above=IN_A_THREAD_BYTES)
     except (BadXml, BodyTooLarge) as bad:
         answer.discard()
         if not succeeded:
@@ -180,10 +178,3 @@ def _reason(body: bytes) -> str:
     fault = tree.get("fault") if isinstance(tree, dict) else None
     reason = fault.get("reason") if isinstance(fault, dict) else None
     return reason if isinstance(reason, str) else "the provider answered with an error"
-
-
-async def _apart(size: int, work: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Do the work here if the body is small, else in a thread."""
-    if size > IN_A_THREAD_BYTES:
-        return await asyncio.get_running_loop().run_in_executor(None, work, *args)
-    return work(*args)

@@ -3,11 +3,21 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
 log = structlog.get_logger()
 RESTART_PAUSE_S = 1.0
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+
+async def apart(size: int, work: Callable[[*Ts], T], *args: *Ts, above: int = 256 * 1024) -> T:
+    """Do the work in a thread where it works on more than `above` bytes, so that nobody else waits; here otherwise."""
+    if size > above:
+        return await asyncio.get_running_loop().run_in_executor(None, work, *args)
+    return work(*args)
 
 
 async def happens(event: asyncio.Event, within_s: float) -> bool:

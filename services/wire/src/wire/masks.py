@@ -26,11 +26,6 @@ LONGEST_UNTIL: Final = 20
 _NAME = re.compile(r"x-[a-z0-9][a-z0-9-]{0,39}")
 
 
-def names_of(rules: Sequence[MaskRule]) -> frozenset[str]:
-    """Every mask that the fields of an interface with these rules, and grants of it, may name."""
-    return NAMES | {rule.name for rule in rules}
-
-
 def rules_fit(rules: Sequence[MaskRule]) -> list[tuple[str, str]]:
     """What is wrong with a provider's own masks, each as (path below the interface, what); empty where all fit."""
     return list(_mistakes(rules))

@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit faults simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit faults simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy bench-revocation bench-rotation bench-slow-clients docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -87,6 +87,15 @@ bench-noisy: .venv/.for-test ## what a provider that hangs costs its neighbours;
 
 docs: .venv/.for-test ## renew the pages that are made from the code
 	@$(BIN)/python docs/write.py
+
+bench-revocation: .venv/.for-test ## how soon is what was revoked refused at three gateways, under load and with connections cut
+	@PYTHONPATH=tests $(BIN)/python bench/revocation.py
+
+bench-rotation: .venv/.for-test ## ten thousand calls while the key that signs tokens is rotated; fails where one of them does
+	@PYTHONPATH=tests $(BIN)/python bench/rotation.py
+
+bench-slow-clients: .venv/.for-test ## what 300 slow clients cost all others; fails where they are not cut off
+	@PYTHONPATH=tests $(BIN)/python bench/slow_clients.py
 
 lock: ## choose versions anew: requirements/*.in -> *.lock
 	@$(INSTALL) lock

@@ -136,8 +136,9 @@ def platform() -> Iterator[dict[str, Any]]:
     ready = folder / "ready.json"
     command = [sys.executable, "-m", "tongdao_cli.main", "up", "--home", str(folder / "home"), "--port"]
     command += [str(free_port()), "--ready-file", str(ready)]
+    environment = {**os.environ, "TONGDAO_GATEWAY_CONNECTIONS_PER_ADDRESS": "0"}
     with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
     try:
         while not ready.exists():
             if process.poll() is not None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["harness.postgres", "harness.mariadb", "harness.platform"]
+pytest_plugins = ["harness.postgres", "harness.mariadb", "harness.platform", "harness.proving"]
 REGISTER = tomllib.loads((Path(__file__).parent / "requirements.toml").read_text())
 
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -71,6 +71,13 @@ def test_the_make_targets_that_pages_name_exist() -> None:
         "policy due",
         "policy profiles",
         "policy check",
+        "doctor",
+        "quota",
+        "keys list",
+        "keys rotate",
+        "person invite",
+        "person list",
+        "login",
     ],
 )
 def test_the_commands_that_pages_name_explain_themselves(command: str) -> None:

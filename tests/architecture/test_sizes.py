@@ -14,6 +14,9 @@ LARGE: dict[str, str] = {
     "catalog-service": "every step is one transaction with directory, grants and clocks (DECISIONS.md, 17)",
     "audit-service": "what is searched, kept, sent and erased has to be one with what was hashed (DECISIONS.md, 27)",
     "exchange-service": "one adapter for each kind of provider, none of which knows another (DECISIONS.md, 34)",
+    "gateway": "whoever comes in is known, counted and held to the whole of the law in one process (DECISIONS.md, 41)",
+    "identity": "systems and people prove themselves in many ways, each written once (DECISIONS.md, 41)",
+    "wire": "one module for each thing that crosses a border, read by all services (DECISIONS.md, 41)",
     "tongdao-cli": "one small file for each thing that people do (DECISIONS.md, 27)",
 }
 SOURCES = sorted(

@@ -1,15 +1,42 @@
-"""A certificate authority for the tests, and servers that it vouches for, wrongly too."""
+"""A certificate authority for the tests, and servers and clients that it vouches for, wrongly too."""
 
 import datetime
 import ipaddress
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 HOUR = datetime.timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A certificate and the key that belongs to it, or another key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+    file: Path
+
+    @property
+    def der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    def write(self) -> "Holder":
+        """Certificate and key into one file."""
+        key = self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        self.file.write_bytes(self.pem + key)
+        return self
 
 
 class Authority:
@@ -41,6 +68,38 @@ class Authority:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
         return context
+
+    def server_file(self, name: str) -> Path:
+        """A file with certificate and key of a server on this machine."""
+        names = x509.SubjectAlternativeName([x509.DNSName(name), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
+        key = ec.generate_private_key(ec.SECP256R1())
+        return Holder(self._sign(name, key, [names, purpose]), key, self._folder / f"{name}.pem").write().file
+
+    def client(self, name: str, *, until: datetime.timedelta = HOUR) -> Holder:
+        """A client's certificate for `name`; `until` may be in the past."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        purpose = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        return Holder(self._sign(name, key, [purpose], until), key, self._folder / f"client-{name}.pem").write()
+
+    def self_signed(self, name: str) -> Holder:
+        """A client's certificate that nobody vouches for."""
+        itself = Authority(self._folder)
+        return Holder(itself._certificate, itself._key, self._folder / f"self-{name}.pem").write()
+
+    def revoked(self, *holders: Holder, lasts: datetime.timedelta = HOUR) -> bytes:
+        """The list of revoked certificates, PEM; `lasts` may be in the past. A list that lasts longer is newer."""
+        now = datetime.datetime.now(datetime.UTC)
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._certificate.subject)
+            .last_update(now + lasts - 24 * HOUR)
+            .next_update(now + lasts)
+        )
+        for holder in holders:
+            row = x509.RevokedCertificateBuilder().serial_number(holder.certificate.serial_number)
+            builder = builder.add_revoked_certificate(row.revocation_date(now - HOUR).build())
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
     def _sign(
         self,

@@ -13,7 +13,6 @@ from httpx2 import ASGITransport
 from exchange_service.api import credentials
 from exchange_service.credentials.keychain import Keychain
 from exchange_service.credentials.model import Credential
-from exchange_service.credentials.seal import Seal, new_key
 from exchange_service.credentials.store import Store, new_version
 from exchange_service.registry import Departments
 from harness.audit_doors import Doors, opened
@@ -22,6 +21,7 @@ from harness.postgres import Database
 from relay.egress import Egress
 from runtime.clock import SystemClock
 from runtime.http import AsyncClient, Response
+from runtime.seal import Seal, new_key
 from runtime.service_auth import ServiceKey
 from wire import scopes
 from wire.catalog import Interface

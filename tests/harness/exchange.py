@@ -16,7 +16,6 @@ from exchange_service.answers import Answers
 from exchange_service.call import PREFIX, Exchange, handle
 from exchange_service.contract.masks import MaskKey
 from exchange_service.credentials.keychain import Keychain
-from exchange_service.credentials.seal import Seal, new_key
 from exchange_service.credentials.store import Store
 from exchange_service.guesses import Guesses
 from exchange_service.registry import Platform, Registry, Served
@@ -28,6 +27,7 @@ from relay.protocol import call_protocol
 from relay.upstream import Upstream
 from runtime import http
 from runtime.ids import uuid7
+from runtime.seal import Seal, new_key
 from runtime.service_auth import STREAMED, ServiceKey, digest_of
 from tongdao_cli.postgres import free_port
 from wire import headers

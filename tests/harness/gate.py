@@ -10,25 +10,33 @@ from typing import Any
 import msgspec
 import uvicorn
 from joserfc import jwk, jwt
+from sqlalchemy import delete
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway import store
 from gateway.admit import Admission
 from gateway.authenticate import Authenticator
 from gateway.consent import JWKS, Consents, Reader
 from gateway.forward import Forwarder
 from gateway.handle import Gateway, handle
+from gateway.peer import Peers
+from gateway.proofs import Proofs
 from gateway.question import PREFIXES
+from gateway.quota import Quotas
 from gateway.record import Recorder
+from gateway.shares import Shares
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
 from gateway.subject import Subjects
 from gateway.usage import Tally
+from harness.jws import compact
 from harness.origin import HOST, Line, origin
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
+from runtime.db import engine
 from runtime.http import AsyncClient, client
 from runtime.http import Response as Answer
 from runtime.service_auth import ServiceKey
@@ -37,6 +45,7 @@ from wire import headers
 from wire.audit import CallLeaf, records
 from wire.calls import CallMessage, ReplyMessage, call_from_header, to_header
 from wire.catalog import Department, Field, Grant, Interface, Operation, Snapshot, System
+from wire.dpop import Nonces
 from wire.feed import FeedReader
 from wire.lease import LeaseAnswer
 from wire.subjects import SubjectKey
@@ -103,7 +112,9 @@ def yes(message: CallMessage, _body: bytes) -> tuple[ReplyMessage, bytes]:
 class Gate:
     """A gateway and its neighbours. `happened` keeps the order of what they were told."""
 
-    def __init__(self) -> None:
+    def __init__(self, database: str, nonces: Nonces | None = None) -> None:
+        self.database = engine(database)
+        self.nonces = nonces
         self.interfaces: list[Interface] = []
         self.grants: list[Grant] = []
         self.gateway: Gateway
@@ -120,10 +131,15 @@ class Gate:
         """Of /use and /release: status and code; 204 where nothing stands."""
         self.told: list[tuple[str, dict[str, str]]] = []
 
-    def clear(self) -> None:
+    async def clear(self) -> None:
         """For the next test."""
         self._forget()
-        self.gateway.admission._usage.clear()
+        async with self.database.begin() as tx:
+            for table in (store.share, store.pool, store.quota):
+                await tx.execute(delete(table))
+        self.gateway.admission.shares._held.clear()
+        self.gateway.admission.quotas._leases.clear()
+        self.gateway.admission._tried_out.clear()
         self.gateway.tally._uses.clear()
 
     # --- the neighbours
@@ -192,14 +208,18 @@ class Gate:
         self.gateway.feed._revision = None
         await self.gateway.feed.follow()
 
-    def token(self) -> str:
-        """The system's access token."""
+    def claims(self, **changes: Any) -> dict[str, Any]:
+        """Of the system's access token; a claim that is None is left out."""
         now = int(time.time())
-        claims = {
-            "iss": ISSUER, "aud": ISSUER, "client_id": SYSTEM, "department": DEPARTMENT, "scope": "call",
-            "iat": now, "exp": now + 60, "jti": "x",
+        said = {
+            "iss": ISSUER, "aud": ISSUER, "sub": SYSTEM, "client_id": SYSTEM, "department": DEPARTMENT,
+            "scope": "call", "iat": now, "exp": now + 60, "jti": "x", **changes,
         }  # fmt: skip
-        return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}, claims, KEY)
+        return {name: claim for name, claim in said.items() if claim is not None}
+
+    def token(self, header: dict[str, Any] | None = None, **changes: Any) -> str:
+        """The system's access token, or one that differs from it."""
+        return compact({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid, **(header or {})}, self.claims(**changes), KEY)
 
     async def call(self, method: str, target: str, **arguments: Any) -> Answer:
         sent = {"Authorization": f"Bearer {self.token()}", **arguments.pop("headers", {})}
@@ -213,11 +233,13 @@ class Gate:
             return found
 
         recorder = Recorder("gateway-1", log, neighbour, SERVICES)
+        admission = Admission(Shares("gateway-1", self.database), Quotas(self.database))
+        peers = Peers()
         return Gateway(
-            authenticator=Authenticator(self.verifier), catalog=catalog,
-            feed=FeedReader(neighbour, SERVICES, catalog), admission=Admission(), recorder=recorder,
-            forwarder=Forwarder(exchange, SERVICES), strangers=Strangers(recorder), subjects=Subjects(SUBJECTS),
-            consents=Consents(Reader(ISSUER, ISSUER, Keys(consents)), neighbour, SERVICES),
+            authenticator=Authenticator(self.verifier, catalog, peers, Proofs(self.database), ISSUER, self.nonces),
+            peers=peers, catalog=catalog, feed=FeedReader(neighbour, SERVICES, catalog), admission=admission,
+            recorder=recorder, forwarder=Forwarder(exchange, SERVICES), strangers=Strangers(recorder),
+            subjects=Subjects(SUBJECTS), consents=Consents(Reader(ISSUER, ISSUER, Keys(consents)), neighbour, SERVICES),
             tally=Tally("gateway-1", neighbour, SERVICES), max_staleness_s=1e9, body_limit_bytes=1024 * 1024,
         )  # fmt: skip
 
@@ -250,9 +272,9 @@ async def serving(app: Any, **settings: Any) -> AsyncIterator[int]:
 
 
 @asynccontextmanager
-async def gate() -> AsyncIterator[Gate]:
-    """A gateway that holds its lease and knows its catalog."""
-    it = Gate()
+async def gate(database: str, nonces: Nonces | None = None) -> AsyncIterator[Gate]:
+    """A gateway that holds its lease and knows its catalog; `database` as the role tongdao_gateway."""
+    it = Gate(database, nonces)
     async with (
         origin(it.exchange_script) as exchange,
         origin(it.log_script) as log,
@@ -267,4 +289,5 @@ async def gate() -> AsyncIterator[Gate]:
             yield it
         for pool in pools:
             pool.close()
+        await it.database.dispose()
         await asyncio.sleep(0)

@@ -159,8 +159,9 @@ def test_a_body_that_cannot_be_taken_asks_nobody(
     check_recorded(platform, answer)
 
 
-def test_a_get_with_a_body_is_refused(member: Member) -> None:
-    """H-92: two readings of such a request are possible."""
+@pytest.mark.parametrize("row", ["H-92"])
+def test_a_get_with_a_body_is_refused(member: Member, row: str) -> None:
+    """Two readings of such a request are possible."""
     answer = member.call("GET", VEHICLE, {**CASE, "Content-Type": "application/json"}, content=b"{}")
     check(answer, 400, "request/unexpected-body")
 

@@ -1,30 +1,18 @@
 """What a missing, broken or forged access token gets: 401 or 400, no word beyond the code, and nobody is asked."""
 
-import json
 import time
 from typing import Any
 
 import pytest
-from joserfc import jwk, jwt
+from joserfc import jwk
 
 from harness.checks import CASE, VEHICLE, check, providers_asked
+from harness.forgery import forged
 from harness.members import Member
 from harness.platform import Platform
 from runtime.http import Client
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("platform")]
-
-
-# --- the token ------------------------------------------------------------------------------------------------------
-def forged(platform: Platform, member: Member, key: Any = None, **claims: Any) -> str:
-    """A token made with identity's own key (or another), with other claims."""
-    own = jwk.import_key(json.loads(platform.secrets.identity_signing.read_text())["keys"][0])
-    now = int(time.time())
-    stated = {
-        "iss": platform.gateway, "aud": platform.gateway, "sub": member.name, "client_id": member.name,
-        "department": "sthjj", "scope": "call", "iat": now, "exp": now + 60, "jti": "x", **claims,
-    }  # fmt: skip
-    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": own.kid}, stated, key or own)
 
 
 @pytest.mark.requirement("GWY-10")

@@ -80,7 +80,7 @@ class Parts:
         self.settings = settings
         self.clients = (identity, catalog)
         self.key = key = ServiceKey.from_file(settings.service_secret_file, "audit")
-        self.door = Door(Verifier(settings.issuer, settings.audience, keys_of(identity)))
+        self.door = Door(Verifier(settings.issuer, settings.audience, keys_of(identity)), key)
         signer = Signer.from_file(settings.origin, settings.signing_key_file, settings.next_signing_key_file)
 
         self.database = database = store.Database(settings.database_url)

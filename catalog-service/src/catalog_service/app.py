@@ -20,6 +20,7 @@ from catalog_service.api import (
     inbox,
     interchange,
     policy,
+    revocations,
     search,
     statistics,
 )
@@ -40,6 +41,7 @@ from catalog_service.feed.store import outbox as outbox_table
 from catalog_service.notices.delivering import Messenger
 from catalog_service.policy.flows import Lawbook, begin
 from catalog_service.policy.watch import Watch
+from catalog_service.revocations.flows import forget
 from catalog_service.settings import Settings
 from relay.egress import Egress
 from runtime import http, logs
@@ -87,7 +89,7 @@ class Parts:
         self.provisioning = CaseWorker(journal, self.desk)
         self.messenger = Messenger(journal, egress, self.key)
         whom = (settings.issuer, settings.audience or settings.issuer)
-        self.door = Door(Verifier(*whom, keys_of(identity)))
+        self.door = Door(Verifier(*whom, keys_of(identity)), self.key)
         signer = Signer.from_file(settings.consent_keys_file, *whom)
         self.office = Office(SubjectKey.from_file(settings.subject_key_file), signer)
 
@@ -104,6 +106,7 @@ class Parts:
         tasks.every(WATCH_S, "cases.pass_days", self.provisioning.pass_days)
         tasks.every(WATCH_S, "policy.watch", self.watch.tick)
         tasks.every(WATCH_S, "consents.prune", lambda: prune(self.journal))
+        tasks.every(WATCH_S, "revocations.forget", lambda: forget(self.journal))
         tasks.every(SEND_S, "webhooks.deliver", self.messenger.tick)
         tasks.every(CATCH_UP_S, "search.catch_up", lambda: catch_up(self.database))
         tasks.every(FLUSH_S, "outbox.flush", lambda: _flush(self.outbox))
@@ -133,6 +136,7 @@ class Parts:
         yield feed.router(key, self.database, self.bell)
         yield health.internal(journal, lawbook, key)
         yield dossiers.router(key, self.database)
+        yield revocations.router(journal, key)
 
 
 def create(settings: Settings, identity: AsyncClient, audit: AsyncClient, clock: Clock = SYSTEM_CLOCK) -> FastAPI:

@@ -12,7 +12,8 @@ from catalog_service.directory import model
 from catalog_service.directory import store as directory
 from catalog_service.feed import store as feed
 from catalog_service.grants import store as grants
-from wire.catalog import Grant, System
+from catalog_service.revocations import store as revoked
+from wire.catalog import Grant, Revocation, System
 
 CHUNK_BYTES = 64 * 1024
 
@@ -36,6 +37,7 @@ def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[msgsp
         (b"systems", directory.every_entry(connection, directory.system, System)),
         (b"interfaces", _served(directory.every_entry(connection, directory.interface, model.Interface))),
         (b"grants", directory.every_entry(connection, grants.grants, Grant)),
+        (b"revocations", directory.every_entry(connection, revoked.revocations, Revocation)),
     ]
 
 

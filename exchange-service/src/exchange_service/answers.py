@@ -15,8 +15,8 @@ import asyncpg
 import msgspec
 import structlog
 
-from exchange_service.credentials.seal import CannotOpen, Seal
 from runtime.errors import Refusal
+from runtime.seal import CannotOpen, Seal
 from wire import codes
 from wire.calls import CallMessage, ReplyMessage
 from wire.catalog import Interface

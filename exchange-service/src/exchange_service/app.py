@@ -11,7 +11,6 @@ from exchange_service.api import credentials, testing
 from exchange_service.call import PREFIX, Exchange, handle
 from exchange_service.contract.masks import MaskKey
 from exchange_service.credentials.keychain import POLL_S, Keychain
-from exchange_service.credentials.seal import Seal
 from exchange_service.credentials.store import Store
 from exchange_service.database import Database
 from exchange_service.guesses import Guesses
@@ -26,6 +25,7 @@ from runtime.db import check_server
 from runtime.env import load
 from runtime.errors import Refusal
 from runtime.logs import configure
+from runtime.seal import Seal
 from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
@@ -106,7 +106,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         await parts.stop()
 
     app = make_app("Tongdao exchange", lifespan, parts.ready)
-    door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, keys_of(parts.identity)))
+    door = Door(Verifier(settings.issuer, settings.audience or settings.issuer, keys_of(parts.identity)), parts.key)
     app.include_router(
         credentials.router(
             door, parts.store, parts.keychain, parts.events, parts.egress, SystemClock(),

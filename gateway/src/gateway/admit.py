@@ -1,7 +1,13 @@
-"""How much a grant may ask at a time: calls per second (GCRA) and calls under way."""
+"""How much a grant may ask at a time: calls under way, calls per second, calls per day and month."""
 
 import math
+import time
+from collections.abc import Sequence
 
+from gateway.limits import fields_of
+from gateway.quota import Lease, Quotas
+from gateway.rates import Share, burst_of, limit_of_rate, too_fast
+from gateway.shares import Shares
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Grant
@@ -9,59 +15,82 @@ from wire.catalog import Grant
 REMEMBERED = 100_000
 
 
-class Usage:
-    """What one grant is using now."""
+class Place:
+    """One call that was let in; `used` once there is something to be counted."""
 
-    __slots__ = ("arrival", "in_flight")
+    __slots__ = ("leases", "name", "share", "used")
 
-    def __init__(self) -> None:
-        self.arrival = 0.0
-        """Theoretical arrival time of the next call (GCRA), on the monotonic clock."""
-        self.in_flight = 0
-
-
-def burst_of(grant: Grant) -> int:
-    """Calls that may come at once; one second's worth where the grant names no burst."""
-    return grant.burst or max(1, int(grant.rate_per_s))
+    def __init__(self, name: str, share: Share, leases: Sequence[Lease]) -> None:
+        self.name = name
+        self.share = share
+        self.leases = leases
+        self.used = False
 
 
 class Admission:
-    """The usage of every grant that was called here."""
+    """What every grant is using now."""
 
-    def __init__(self) -> None:
-        self._usage: dict[str, Usage] = {}
+    def __init__(self, shares: Shares, quotas: Quotas) -> None:
+        self.shares = shares
+        self.quotas = quotas
+        self._under_way: dict[str, int] = {}
+        self._tried_out: dict[str, Share] = {}
 
-    def admit(self, grant: Grant, now: float, apart: str = "") -> Usage:
-        """Take a place, to be given back with `leave`; raises Refusal(429). `now` is monotonic seconds.
+    async def admit(self, grant: Grant, at: float, apart: str = "") -> Place:
+        """Take a place, to be given back with `leave`; raises Refusal (429, 503). `at` is Unix seconds.
 
         apart  counts by itself under this name: what is tried out in the sandbox uses nothing up
         """
         name = apart or grant.id
-        usage = self._usage.get(name)
-        if usage is None:
-            usage = self._usage[name] = self._new()
-        if usage.in_flight >= grant.max_in_flight:
-            raise Refusal(codes.TOO_MANY_AT_ONCE, f"{usage.in_flight} under way", retry_after=1)
-        interval = 1.0 / grant.rate_per_s
-        tolerance = interval * (burst_of(grant) - 1)
-        arrival = max(usage.arrival, now)
-        if arrival - now > tolerance + 1e-9:
-            wait_s = arrival - now - tolerance
-            raise Refusal(codes.RATE_EXCEEDED, f"{grant.rate_per_s:g} per second", retry_after=math.ceil(wait_s))
-        usage.arrival = arrival + interval
-        usage.in_flight += 1
-        return usage
+        under_way = self._under_way.get(name, 0)
+        if under_way >= grant.max_in_flight:
+            raise Refusal(codes.TOO_MANY_AT_ONCE, f"{under_way} under way", retry_after=1)
+        self._under_way[name] = under_way + 1
+        try:
+            if apart:
+                return Place(name, self._try_out(grant, apart), ())
+            share = await self.shares.take(grant)
+            return Place(name, share, await self.quotas.take(grant, at))
+        except BaseException:
+            self._left(name)
+            raise
 
-    def leave(self, usage: Usage) -> None:
-        """The call has ended."""
-        usage.in_flight -= 1
+    def leave(self, place: Place) -> None:
+        """The call has ended; one that came to nothing is not counted."""
+        self._left(place.name)
+        if not place.used:
+            self.quotas.give_back(place.leases)
 
-    def remaining(self, grant: Grant, usage: Usage, now: float) -> int:
-        """How many calls could still be made at once."""
-        backlog_s = max(0.0, usage.arrival - now)
-        return max(0, burst_of(grant) - math.ceil(backlog_s * grant.rate_per_s))
+    async def drain(self) -> None:
+        """This gateway stops: what it holds and does not use goes to the others."""
+        await self.quotas.drain()
+        await self.shares.leave()
 
-    def _new(self) -> Usage:
-        if len(self._usage) >= REMEMBERED:
-            self._usage = {grant: usage for grant, usage in self._usage.items() if usage.in_flight}
-        return Usage()
+    def _left(self, name: str) -> None:
+        if self._under_way[name] > 1:
+            self._under_way[name] -= 1
+        else:
+            del self._under_way[name]
+
+    def _try_out(self, grant: Grant, name: str) -> Share:
+        """One call under the rate of the grant, which nobody else counts."""
+        now = time.monotonic()
+        share = self._tried_out.get(name)
+        if share is None:
+            if len(self._tried_out) >= REMEMBERED:
+                self._tried_out.clear()
+            share = self._tried_out[name] = Share(now)
+            share.replace(grant, now, grant.rate_per_s, math.inf, burst_of(grant))
+        if not share.take(grant, now):
+            raise too_fast(grant, share)
+        return share
+
+
+def rate_lines(grant: Grant, place: Place, at: float) -> bytes:
+    """What is left of the grant's rate and quotas, in the form of the IETF draft on RateLimit fields.
+
+    What other gateways use at this moment is not in it.
+    """
+    limits = [limit_of_rate(grant, max(0, int(place.share.level + 1e-9)))]
+    limits += [lease.as_limit(at) for lease in place.leases]
+    return b"".join(f"{name}: {value}\r\n".encode() for name, value in fields_of(limits).items())

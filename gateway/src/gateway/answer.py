@@ -11,7 +11,6 @@ from runtime.errors import Refusal
 from runtime.problems import MEDIA_TYPE, language_of, problem
 from wire import codes, headers
 from wire.calls import ReplyMessage
-from wire.catalog import Grant
 
 PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified")
 """Header fields of a provider's answer that its consumer gets, beside Content-Type."""
@@ -28,7 +27,8 @@ def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, byte
     lines = [b"content-type: " + MEDIA_TYPE.encode(), b"tongdao-fault: " + code.fault.encode()]
     if record:
         lines.append(b"tongdao-record: " + record.encode())
-    if code.status in (400, 401, 403) and code.name.startswith("token/"):
+    lines += [f"{name.lower()}: {value}".encode("latin-1") for name, value in refused.headers.items()]
+    if "WWW-Authenticate" not in refused.headers and code.name.startswith("token/"):
         lines.append(b"www-authenticate: " + _challenge(refused))
     if "retry_after" in refused.facts or code.status in (429, 503):
         lines.append(b"retry-after: %d" % int(str(refused.facts.get("retry_after", 1))))
@@ -43,7 +43,6 @@ def _challenge(refused: Refusal) -> bytes:
     """RFC 6750 section 3: no error code for a request that brought no token at all."""
     words = {
         "token/malformed": b', error="invalid_request"',
-        "token/invalid": b', error="invalid_token"',
         "token/insufficient-scope": b', error="insufficient_scope", scope="call"',
     }
     return b'Bearer realm="tongdao"' + words.get(refused.code.name, b"")
@@ -64,13 +63,6 @@ def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, t
     if reply.replayed:
         lines.append(headers.REPLAYED + b": true")
     return ALWAYS + b"".join([line + b"\r\n" for line in lines])
-
-
-def rate_lines(grant: Grant, burst: int, remaining: int) -> bytes:
-    """What is left of the grant's rate, in the form of the IETF draft on RateLimit fields."""
-    window_s = max(1, round(burst / grant.rate_per_s))
-    policy = b'ratelimit-policy: "grant";q=%d;w=%d\r\n' % (burst, window_s)
-    return policy + b'ratelimit: "grant";r=%d;t=%d\r\n' % (remaining, window_s)
 
 
 def trace_line(call: Call) -> bytes:

@@ -4,6 +4,7 @@
 `/api/explain` is answered here, because the gateway is the one that decides.
 """
 
+import base64
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -11,38 +12,78 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from gateway.authenticate import Authenticator
 from gateway.handle import Gateway
+from gateway.peer import Peers
 from gateway.policy.decide import explain
 from gateway.policy.model import Asked, Deny, Known
+from runtime.access import PUBLIC
 from runtime.errors import Refusal
 from runtime.http import AsyncClient, HTTPError
+from runtime.http import Request as Asking
 from runtime.http import Response as Answer
 from runtime.problems import language_of
+from runtime.service_auth import ServiceKey, digest_of
 from wire import codes, paths, scopes
 from wire.catalog import Mode, Operation
-from wire.tokens import AccessToken, Door
+from wire.front import Front, to_message
+from wire.tokens import AccessToken, Door, brings_token
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 IN = ("accept", "accept-language", "authorization", "content-type", "if-none-match", "traceparent", "dpop")
 OUT = (
     "allow", "cache-control", "content-disposition", "content-length", "content-type", "etag", "location", "pragma",
-    "retry-after", "tongdao-fault", "tongdao-record", "tongdao-rows", "tongdao-state", "www-authenticate",
+    "retry-after", "dpop-nonce", "tongdao-fault", "tongdao-record", "tongdao-rows", "tongdao-state", "www-authenticate",
     "x-content-type-options",
 )  # fmt: skip
+PAGES = "/login/"
+"""Pages for people: the one place where cookies cross, both ways."""
+PAGES_IN = ("cookie", "user-agent")
+PAGES_OUT = ("content-security-policy", "referrer-policy", "x-frame-options")
+OPEN_TO_ALL = ("/.well-known", "/login")
+"""Behind these prefixes nobody asks for an access token."""
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 
 
-def passing_router(routes: dict[str, tuple[AsyncClient, str]]) -> APIRouter:
+class Passing:
+    """Takes requests on to our other services, and says who sent them (wire.front)."""
+
+    def __init__(self, authenticator: Authenticator, peers: Peers, key: ServiceKey) -> None:
+        self._authenticator = authenticator
+        self._peers = peers
+        self._key = key
+
+    async def front(self, request: Request, *, open_to_all: bool) -> Front:
+        """Who is at the other end; raises Refusal (400, 401, 503) for a token that does not count.
+
+        open_to_all  whether it is no access token that opens what lies behind, so that none is looked at
+        """
+        peer = self._peers.of_request(request)
+        bound = ""
+        if not open_to_all and brings_token(request.headers.getlist("authorization")):
+            token = await self._authenticator.sender(request, time.time())
+            bound = token.jkt or token.x5t
+        return Front(peer.address, base64.b64encode(peer.certificate).decode(), bound)
+
+    def signed(self, asked: Asking, body: bytes, front: Front) -> None:
+        """Put it into the head of the request that goes on."""
+        message = to_message(front)
+        signature = self._key.sign(asked.method.encode(), asked.url.raw_path, digest_of(body), message)
+        asked.headers["Tongdao-Message"] = message.decode()
+        asked.headers["Tongdao-Service"] = signature.decode()
+
+
+def passing_router(routes: dict[str, tuple[AsyncClient, str]], passing_on: Passing) -> APIRouter:
     """Routes whose requests go on to another service: public prefix -> (client, prefix there)."""
-    router = APIRouter(include_in_schema=False)
+    router = APIRouter(include_in_schema=False, dependencies=[PUBLIC])  # who asks is looked at over there
     for prefix, (client, inner) in routes.items():
-        passing = _passing(client, prefix, inner)
+        passing = _passing(passing_on, client, prefix, inner)
         for path in (prefix, f"{prefix}/{{rest:path}}"):
             router.add_api_route(path, passing, methods=METHODS)
     return router
 
 
-def _passing(client: AsyncClient, prefix: str, inner: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a route
+def _passing(on: Passing, client: AsyncClient, prefix: str, inner: str):  # type: ignore[no-untyped-def]  # noqa: ANN202  # a route
     async def passing(request: Request) -> Response:
         raw = request.scope["raw_path"].decode("ascii").removeprefix(prefix)
         try:
@@ -50,26 +91,33 @@ def _passing(client: AsyncClient, prefix: str, inner: str):  # type: ignore[no-u
         except paths.BadPath as bad:
             raise Refusal(codes.BAD_PATH, str(bad)) from None
         query = request.scope["query_string"].decode("latin-1")
-        return await pass_on(client, request, inner + raw + (f"?{query}" if query else ""))
+        front = await on.front(request, open_to_all=prefix in OPEN_TO_ALL)
+        return await pass_on(on, client, request, inner + raw + (f"?{query}" if query else ""), front)
 
     return passing
 
 
-async def pass_on(client: AsyncClient, request: Request, target: str) -> Response:
+async def pass_on(on: Passing, client: AsyncClient, request: Request, target: str, front: Front) -> Response:
     """The other service's answer; the request is built anew from what may cross."""
     body = await request.body()
     if len(body) > BODY_LIMIT_BYTES:
         raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=BODY_LIMIT_BYTES)
-    passed = {name: request.headers[name] for name in IN if name in request.headers}
+    is_page = request.scope["path"].startswith(PAGES)
+    let_in, let_out = (IN + PAGES_IN, OUT + PAGES_OUT) if is_page else (IN, OUT)
+    passed = {name: request.headers[name] for name in let_in if name in request.headers}
     passed["accept-encoding"] = "identity"
     asked = client.build_request(request.method, target, content=body, headers=passed)
+    on.signed(asked, body, front)
     try:
         answer = await client.send(asked, stream=True)
     except HTTPError as error:
         raise Refusal(codes.SERVICE_UNREACHABLE, type(error).__name__, retry_after=1) from None
-    lines = {name: answer.headers[name] for name in OUT if name in answer.headers}
+    lines = {name: answer.headers[name] for name in let_out if name in answer.headers}
     try:
-        return StreamingResponse(_content(answer), answer.status_code, lines)
+        response = StreamingResponse(_content(answer), answer.status_code, lines)
+        for cookie in answer.headers.get_list("set-cookie") if is_page else ():
+            response.headers.append("set-cookie", cookie)
+        return response
     except BaseException:
         await answer.aclose()
         raise
@@ -115,8 +163,8 @@ def explain_router(gateway: Gateway, door: Door) -> APIRouter:
         )  # fmt: skip
         asked = Asked(
             system=system, interface=interface, method="POST" if mode != "query" and not method else operation.method,
-            path=path or _example_path(operation.path), client=caller_address(request), at=time.time(), grant=grant,
-            case=case, mode=mode, consent=consent,
+            path=path or _example_path(operation.path), at=time.time(), grant=grant, case=case,
+            client=gateway.peers.of_request(request).address, mode=mode, consent=consent,
         )  # fmt: skip
         steps = explain(known, asked)
         refused = next((step for _, step in steps if step is not None), None)
@@ -130,10 +178,6 @@ def explain_router(gateway: Gateway, door: Door) -> APIRouter:
         }
 
     return router
-
-
-def caller_address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _example_path(template: str) -> str:
@@ -169,6 +213,7 @@ code{background:#eef2f6;padding:.1em .3em}li{margin:.3em 0}</style>
 <li><code>/api/catalog/…</code> 目录与授权 · directory and grants (<a href="/api/catalog/docs">documentation</a>)</li>
 <li><code>/api/audit/records/{record}</code> 回执 · receipts (<a href="/api/audit/checkpoint">checkpoint</a>,
 <a href="/api/audit/key">key</a>)</li>
+<li><code>/api/quotas</code> 调用额度与用量 · rates and quotas, and how much of them is used</li>
 <li><code>/api/explain?interface={interface}/{version}</code> 为何允许或拒绝 · why a call is allowed or refused
 (<a href="/docs">documentation</a>)</li></ul></html>"""
 
@@ -177,7 +222,7 @@ def home_router() -> APIRouter:
     """The page of addresses at `/`."""
     router = APIRouter(include_in_schema=False)
 
-    @router.get("/")
+    @router.get("/", dependencies=[PUBLIC])
     async def home() -> HTMLResponse:
         return HTMLResponse(HOME_PAGE)
 

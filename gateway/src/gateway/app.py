@@ -8,21 +8,29 @@ from urllib.parse import urlsplit
 from fastapi import FastAPI
 
 from gateway.admit import Admission
-from gateway.api import explain_router, home_router, passing_router
-from gateway.authenticate import Authenticator
+from gateway.allowances import quotas_router
+from gateway.api import Passing, explain_router, home_router, passing_router
+from gateway.authenticate import Authenticator, OwnDoor
 from gateway.consent import JWKS, Consents, Reader
+from gateway.entrance import Entrance
 from gateway.forward import Forwarder
 from gateway.handle import Gateway, handle
+from gateway.issuers import issuers
+from gateway.peer import Peers
+from gateway.proofs import FORGET_S, Proofs
 from gateway.question import PREFIXES
+from gateway.quota import Quotas
 from gateway.record import Recorder
 from gateway.settings import Settings
+from gateway.shares import TICK_S, Shares
 from gateway.snapshot import Catalog
 from gateway.strangers import Strangers
 from gateway.subject import Subjects
 from gateway.usage import REPORT_S, Tally
+from relay.crowd import Crowd
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
-from runtime import http
+from runtime import db, http
 from runtime.env import load
 from runtime.errors import Refusal
 from runtime.logs import configure
@@ -30,10 +38,11 @@ from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire import codes
+from wire.dpop import Nonces
 from wire.feed import FeedReader
 from wire.lease import RENEW_S
 from wire.subjects import SubjectKey
-from wire.tokens import Door, Verifier, keys_of
+from wire.tokens import Verifier, keys_of
 
 LONG_S = 120
 """A whole directory is taken in at once, in one transaction; an export or a package may take long to begin."""
@@ -53,6 +62,7 @@ def passed_on(settings: Settings, identity: http.AsyncClient) -> dict[str, tuple
     return {
         "/oauth2": (identity, "/oauth2"),
         "/.well-known": (identity, "/.well-known"),
+        "/login": (identity, "/login"),
         "/api/catalog/directory": (long_catalog, "/directory"),
         "/api/catalog": (catalog, ""),
         "/api/exchange/credentials": (exchange, "/credentials"),
@@ -63,21 +73,43 @@ def passed_on(settings: Settings, identity: http.AsyncClient) -> dict[str, tuple
     }
 
 
+def background(gateway: Gateway, proofs: Proofs) -> Tasks:
+    """What goes on beside the calls."""
+    tasks, recorder, admission = Tasks(), gateway.recorder, gateway.admission
+    tasks.forever("feed", gateway.feed.follow)
+    tasks.every(RENEW_S, "lease", recorder.hold_lease)
+    tasks.every(0.1, "patience", recorder.give_up_late)
+    tasks.every(FORGET_S, "proofs", proofs.forget)
+    tasks.every(TICK_S, "shares", admission.shares.tick)
+    tasks.every(TICK_S, "quotas", admission.quotas.tick)
+    tasks.every(FORGET_S, "quotas over", admission.quotas.forget)
+    tasks.every(60, "strangers", gateway.strangers.record)
+    tasks.every(REPORT_S, "usage", gateway.tally.report)
+    return tasks
+
+
 def build(settings: Settings) -> tuple[FastAPI, type]:
     """The application and the protocol class that hands calls to `handle`."""
     key = ServiceKey.from_file(settings.service_secret_file, "gateway")
     identity = http.client(settings.identity_url)
     to_catalog = http.client(settings.catalog_url, timeout_s=2)
     audience = settings.audience or settings.public_url
-    verifier = Verifier(settings.public_url, audience, keys_of(identity))
+    peers = Peers(settings.trusted_proxies)
+    further = issuers(settings.issuers, http.client(""))
+    verifier = Verifier(settings.public_url, audience, keys_of(identity), further)
     consents = Consents(Reader(settings.public_url, audience, keys_of(to_catalog, JWKS)), to_catalog, key)
-    catalog = Catalog()
+    catalog = Catalog(dropped=verifier.keys.drop)
+    database = db.engine(settings.database_url)
+    proofs = Proofs(database)
+    nonces = Nonces(key.derived("dpop nonce").encode()) if settings.dpop_nonce else None
+    authenticator = Authenticator(verifier, catalog, peers, proofs, settings.public_url, nonces)
     feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
     to_exchange = upstream(settings.exchange_url, connections=1024)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
+    admission = Admission(Shares(settings.instance, database), Quotas(database))
     gateway = Gateway(
-        authenticator=Authenticator(verifier), catalog=catalog, feed=feed, admission=Admission(), recorder=recorder,
+        authenticator=authenticator, peers=peers, catalog=catalog, feed=feed, admission=admission, recorder=recorder,
         forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
         tally=Tally(settings.instance, to_catalog, key),
         consents=consents, subjects=Subjects(SubjectKey.from_file(settings.subject_key_file)),
@@ -86,17 +118,14 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        tasks = Tasks()
-        tasks.forever("feed", feed.follow)
-        tasks.every(RENEW_S, "lease", recorder.hold_lease)
-        tasks.every(0.1, "patience", recorder.give_up_late)
-        tasks.every(60, "strangers", gateway.strangers.record)
-        tasks.every(REPORT_S, "usage", gateway.tally.report)
+        tasks = background(gateway, proofs)
         yield
         await gateway.strangers.record()
         await recorder.drain()
         await gateway.tally.report()
         await tasks.stop()
+        await admission.drain()
+        await database.dispose()
         to_audit.close()
         to_exchange.close()
 
@@ -107,16 +136,22 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
 
     app = make_app("Tongdao gateway", lifespan, ready)
     app.include_router(home_router())
-    app.include_router(explain_router(gateway, Door(verifier)))
-    app.include_router(passing_router(passed_on(settings, identity)))
-    return app, call_protocol(PREFIXES, partial(handle, gateway), b"tongdao-fault: consumer\r\n")
+    door = OwnDoor(verifier, authenticator)
+    app.include_router(explain_router(gateway, door))
+    app.include_router(quotas_router(catalog, admission.quotas, door))
+    app.include_router(passing_router(passed_on(settings, identity), Passing(authenticator, peers, key)))
+    entrance = Entrance(peers, gateway.strangers, encrypted_only=settings.encrypted_only)
+    app.add_middleware(entrance.around)
+    entered = entrance.before(partial(handle, gateway))
+    crowd = Crowd(settings.connections_per_address, peers.trusts)
+    return app, call_protocol(PREFIXES, entered, b"tongdao-fault: consumer\r\n", crowd)
 
 
 def main() -> None:
     settings = load(Settings)
     configure(settings.instance, settings.log_level)
     app, protocol = build(settings)
-    serve(app, settings.host, settings.port, protocol)
+    serve(app, settings.host, settings.port, protocol, encrypted=settings.encrypted)
 
 
 if __name__ == "__main__":

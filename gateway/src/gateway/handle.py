@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import structlog
 
 from gateway import answer, question
-from gateway.admit import Admission, Usage, burst_of
+from gateway.admit import Admission, Place, rate_lines
 from gateway.authenticate import Authenticator
 from gateway.consent import Consents
 from gateway.forward import Forwarder, Unasked, refused_by_exchange
 from gateway.passage import Passage, describe, told
+from gateway.peer import Peers
 from gateway.policy.decide import decide
 from gateway.policy.model import Allow, Asked, Deny
 from gateway.record import Recorder
@@ -45,6 +46,7 @@ class Gateway:
     """The parts that a call passes through."""
 
     authenticator: Authenticator
+    peers: Peers
     catalog: Catalog
     feed: FeedReader
     admission: Admission
@@ -64,17 +66,17 @@ async def handle(gateway: Gateway, call: Call) -> None:
     try:
         caller = await gateway.authenticator.caller(call, passage.at)
     except Refusal as refused:
-        gateway.strangers.count(call.client, refused.code.name)
+        gateway.strangers.count(gateway.peers.of_call(call).address, refused.code.name)
         return passage.refuse(refused, record="")
     try:
         gateway.recorder.check()
     except Refusal as unrecorded:
         return passage.refuse(unrecorded, record="")
-    usage: Usage | None = None
+    place: Place | None = None
     try:
         allowed = permitted(gateway, passage, caller)
-        usage = gateway.admission.admit(allowed.rule.grant, passage.started, apart_of(allowed))
-        await carry_out(gateway, passage, allowed, usage)
+        place = await gateway.admission.admit(allowed.rule.grant, passage.at, apart_of(allowed))
+        await carry_out(gateway, passage, allowed, place)
     except Refusal as refused:
         await break_off(gateway, passage, refused)
     except Rejected as rejected:
@@ -85,8 +87,8 @@ async def handle(gateway: Gateway, call: Call) -> None:
         log.exception("call.crashed", call=passage.record)
         await break_off(gateway, passage, Refusal(codes.BROKEN))
     finally:
-        if usage is not None:
-            gateway.admission.leave(usage)
+        if place is not None:
+            gateway.admission.leave(place)
             if passage.leaf.mode != "sandbox":
                 gateway.tally.count(passage.leaf)
     return None
@@ -96,7 +98,7 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     """The decision; raises Refusal with its code."""
     call, leaf = passage.call, passage.leaf
     interface, version, path, mode, sandbox = question.destination(call.target)
-    leaf.system, leaf.department = caller.client, caller.department
+    leaf.system, leaf.department, leaf.actor = caller.client, caller.department, caller.actor
     leaf.mode = "sandbox" if sandbox else mode
     key = f"{interface}/{version}"
     known = gateway.catalog.known(caller.client, key)
@@ -113,8 +115,8 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     if gateway.feed.age_s() > gateway.max_staleness_s:
         raise Refusal(codes.POLICY_STALE, retry_after=1)
     asked = Asked(
-        caller.client, key, leaf.method, path, call.client, passage.at, passage.header(headers.GRANT), leaf.case,
-        mode, bool(call.headers.get(headers.CONSENT)), sandbox,
+        caller.client, key, leaf.method, path, gateway.peers.of_call(call).address, passage.at,
+        passage.header(headers.GRANT), leaf.case, mode, bool(call.headers.get(headers.CONSENT)), sandbox,
     )  # fmt: skip
     decision = decide(known, asked)
     if isinstance(decision, Deny):
@@ -139,7 +141,7 @@ async def deny(gateway: Gateway, passage: Passage, refused: Refusal) -> None:
     return passage.refuse(refused, passage.record)
 
 
-async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: Usage) -> None:
+async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, place: Place) -> None:
     """The question, the intent, the exchange, the outcome, the answer. Raises Refusal before the intent only."""
     streamed = answer.streams(allowed)
     body = await read_question(gateway, passage, allowed, streamed)
@@ -149,6 +151,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: U
         await intent(gateway, passage, body)
     except Refusal as unrecorded:
         return passage.refuse(unrecorded, record="")
+    place.used = True
     asked = time.monotonic()
     try:
         if passage.leaf.consent:
@@ -165,7 +168,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, usage: U
         if passage.leaf.consent and isinstance(refused, Unasked):
             await gateway.consents.release(passage.leaf)
         return await conclude(gateway, passage, refused)
-    lines = answer_lines(gateway, passage, allowed, usage, reply, time.monotonic() - asked)
+    lines = answer_lines(passage, allowed, place, reply, time.monotonic() - asked)
     if streamed:
         return await stream(gateway.recorder, passage, reply_answer, reply, lines)
     return await whole(gateway, passage, reply, content, lines)
@@ -248,20 +251,11 @@ async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content
     return passage.call.answer(reply.status, content, lines)
 
 
-def answer_lines(
-    gateway: Gateway,
-    passage: Passage,
-    allowed: Allow,
-    usage: Usage,
-    reply: ReplyMessage,
-    hop_s: float,
-) -> bytes:
+def answer_lines(passage: Passage, allowed: Allow, place: Place, reply: ReplyMessage, hop_s: float) -> bytes:
     """The header lines of the provider's answer as it leaves."""
-    grant = allowed.rule.grant
-    remaining = gateway.admission.remaining(grant, usage, time.monotonic())
     timing = answer.timing(passage.started, reply, hop_s)
     return (
         answer.provider_lines(passage.record, passage.salt, passage.leaf.request_digest, reply, timing)
-        + answer.rate_lines(grant, burst_of(grant), remaining)
+        + rate_lines(allowed.rule.grant, place, passage.at)
         + answer.trace_line(passage.call)
     )

@@ -7,7 +7,8 @@ import msgspec
 import structlog
 
 from gateway.policy.model import GrantRule, Known, Route
-from wire.catalog import Department, Entry, Grant, Interface, Snapshot, System
+from wire.catalog import Department, Entry, Grant, Interface, Revocation, Snapshot, System
+from wire.tokens import AccessToken
 
 log = structlog.get_logger()
 
@@ -15,12 +16,15 @@ log = structlog.get_logger()
 class Catalog:
     """What may be called by whom, as of the newest revision that was heard of."""
 
-    def __init__(self) -> None:
+    def __init__(self, dropped: Callable[[str], None] = lambda kid: None) -> None:
+        """dropped  is told the `kid` of a signing key that was revoked"""
+        self._dropped = dropped
         self._departments: dict[str, Department] = {}
         self._systems: dict[str, System] = {}
         self._routes: dict[str, Route] = {}
         self._grants: dict[str, GrantRule] = {}
         self._held: dict[tuple[str, str], list[GrantRule]] = {}
+        self._revocations: dict[str, Revocation] = {}
 
     def known(self, system_id: str, interface: str) -> Known:
         """Everything that a decision about this system and this interface ("id/v1") needs."""
@@ -34,6 +38,44 @@ class Catalog:
             grants=self._held.get((system_id, interface), []),
         )
 
+    def grant(self, grant_id: str) -> Grant | None:
+        rule = self._grants.get(grant_id)
+        return rule.grant if rule else None
+
+    def grants(self, *, system: str = "", interface: str = "") -> list[Grant]:
+        """All of one system, or all that open one interface ("id/v1")."""
+        held = ((key, rules) for key, rules in self._held.items() if system == key[0] or interface == key[1])
+        return [rule.grant for _, rules in held for rule in rules]
+
+    def provider_of(self, interface: str) -> str:
+        """The department that provides an interface ("id/v1"), "" for one that nobody knows."""
+        route = self._routes.get(interface)
+        return route.interface.provider if route else ""
+
+    def department_of(self, system_id: str) -> str:
+        """The department that a system belongs to, "" for one that nobody knows."""
+        system = self._systems.get(system_id)
+        return system.department if system else ""
+
+    def revoked(self, token: AccessToken, now: float) -> str:
+        """Why this token counts no longer, "" where it does. `now` is Unix seconds."""
+        if not self._revocations:
+            return ""
+        if self._is_revoked("token", token.id, token, now):
+            return "this token"
+        if self._is_revoked("key", token.key, token, now):
+            return "the key that signed it"
+        for client in {token.client, token.actor, token.through} - {""}:
+            if self._is_revoked("client", client, token, now):
+                return f"all tokens that {client} got so far"
+        if token.person and self._is_revoked("person", token.person, token, now):
+            return "all tokens that this person got so far"
+        return ""
+
+    def _is_revoked(self, what: str, name: str, token: AccessToken, now: float) -> bool:
+        found = self._revocations.get(f"{what}/{name}")
+        return found is not None and now < found.until and (not found.before or token.issued <= found.before)
+
     # --- following the feed (wire.feed.Follower)
     def replace(self, snapshot: Snapshot) -> None:
         """Take everything anew."""
@@ -45,6 +87,9 @@ class Catalog:
         self._grants, self._held = {}, {}
         for grant in snapshot.grants:
             self._put_grant(grant)
+        self._revocations = {}
+        for revocation in snapshot.revocations:
+            self._put_revocation(revocation)
 
     def apply(self, entries: Sequence[Entry]) -> None:
         """Take changes in their order; a newer body replaces the older one under the same id."""
@@ -90,6 +135,17 @@ class Catalog:
     def _put_grant_body(self, body: bytes) -> None:
         self._put_grant(msgspec.json.decode(body, type=Grant))
 
+    def _put_revocation(self, revocation: Revocation) -> None:
+        self._revocations[revocation.id] = revocation
+        if revocation.what == "key":
+            self._dropped(revocation.name)
+
+    def _put_revocation_body(self, body: bytes) -> None:
+        self._put_revocation(msgspec.json.decode(body, type=Revocation))
+
+    def _remove_revocation(self, key: str) -> None:
+        self._revocations.pop(key, None)
+
     def _remove_department(self, key: str) -> None:
         self._departments.pop(key, None)
 
@@ -104,4 +160,5 @@ class Catalog:
         "system": (_put_system, _remove_system),
         "interface": (_put_interface, _remove_route),
         "grant": (_put_grant_body, _remove_grant),
+        "revocation": (_put_revocation_body, _remove_revocation),
     }

@@ -98,12 +98,13 @@ async def test_conditional_data_are_applied_for_agreed_to_and_opened(cases: Case
     await cases.stepped(case, "accept", GIVING, "provider_review")
     reply: dict[str, Any] = {
         "conditions": "限公租房", "case_pattern": "YJ[0-9]{4}", "hours": "08:00-18:00", "networks": ["10.1.0.0/16"],
-        "masks": {"pension": "mid4"}, "term_months": 3, "rate_per_s": 2.5,
+        "masks": {"pension": "mid4"}, "term_months": 3, "rate_per_s": 2.5, "quota_day": 500, "quota_month": 9000,
     }  # fmt: skip
     await agreed(cases, case, **reply)
     grant = await in_use(cases, case)
     assert (grant.fields, grant.masks, grant.case_pattern) == (["pension"], {"pension": "mid4"}, "YJ[0-9]{4}")
     assert (grant.hours, grant.networks, grant.rate_per_s) == ("08:00-18:00", ["10.1.0.0/16"], 2.5)
+    assert (grant.quota_day, grant.quota_month) == (500, 9000)
     assert grant.basis == "社会救助暂行办法 第五十八条"
     assert await cases.clocks(case) == {"share.conditional.reply": "met", "share.conditional.provide": "met"}
     shown = await cases.shown(case)

@@ -64,6 +64,7 @@ async def test_a_grant_taken_away_is_in_the_feed_at_once_and_never_comes_back(ca
         ({"not_after": 1}, ["/body/not_after"]),
         ({"purpose": ""}, ["/body/purpose"]),
         ({"rate_per_s": 0}, ["/body/rate_per_s"]),
+        ({"quota_day": -1, "quota_month": 1.5}, ["/body/quota_day", "/body/quota_month"]),
         ({"mode": "steal"}, ["/body/mode"]),
         ({"mode": "verify", "fields": ["*"], "masks": {"name": "drop"}}, ["/body/fields", "/body/masks/name"]),
         ({"department": "rsj"}, ["/body/department"]),

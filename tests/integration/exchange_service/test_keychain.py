@@ -11,7 +11,6 @@ import pytest
 from exchange_service.credentials.keychain import Keychain
 from exchange_service.credentials.model import ApiKey, Basic, Certificate, Credential, OAuthClient
 from exchange_service.credentials.reseal import main, reseal
-from exchange_service.credentials.seal import CannotOpen, Seal, new_key
 from exchange_service.credentials.store import Store, new_version
 from exchange_service.providers.provider import Question
 from exchange_service.providers.rest import RestProvider
@@ -20,6 +19,7 @@ from harness.guarded import guarded, token_server
 from harness.papers import Authority
 from harness.postgres import Database
 from runtime.errors import Refusal
+from runtime.seal import CannotOpen, Seal, new_key
 from wire import codes
 from wire.catalog import Interface, Operation
 

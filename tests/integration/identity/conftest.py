@@ -1,9 +1,10 @@
 """The authorization server in process, on a real PostgreSQL, with a log that the test can look into."""
 
+import base64
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,11 +18,14 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from harness.audit_sink import AuditSink
+from harness.catalog_sink import CatalogSink
 from harness.postgres import Cluster, Database
 from identity.app import create
 from identity.settings import Settings
+from runtime.service_auth import STREAMED, ServiceKey
 from wire import scopes
 from wire.assertions import TYPE
+from wire.front import Front, to_message
 from wire.tokens import Keys, Verifier
 
 ISSUER = "https://tongdao.example"
@@ -56,13 +60,18 @@ class Home:
             "port": 1,
             "issuer": ISSUER,
             "audit_url": "http://log.test",
+            "catalog_url": "http://catalog.test",
             "database_url": database.url_of("identity"),
             "service_secret_file": self._file(folder / "service.secret", secrets.token_hex(32)),
+            "seal_keys_file": self._file(folder / "seal.keys", f"k1 aes-256-gcm {'07' * 32}"),
             "signing_keys_file": self._file(
                 folder / "signing.json", json.dumps({"keys": [key.as_dict(private=True) for key in self.signing]})
             ),
             "operator_jwks_file": self._file(folder / "operator.json", json.dumps(public(self.operator))),
         }
+
+    def service_key(self, service: str) -> ServiceKey:
+        return ServiceKey.from_file(Path(str(self.settings["service_secret_file"])), service)
 
     def _file(self, path: Path, text: str) -> Path:
         path.write_text(text)
@@ -72,8 +81,9 @@ class Home:
 class Service:
     """One running authorization server, and how its clients talk to it."""
 
-    def __init__(self, app: FastAPI, home: Home, log: AuditSink, clock: MovedClock) -> None:
+    def __init__(self, app: FastAPI, home: Home, log: AuditSink, clock: MovedClock, catalog: CatalogSink) -> None:
         self.app = app
+        self.catalog = catalog
         self.home = home
         self.log = log
         self.clock = clock
@@ -91,16 +101,24 @@ class Service:
         full = {name: value for name, value in full.items() if value is not ...}
         return jwt.encode(full, self.claims(client_id, **over), key)
 
-    async def ask(self, assertion: str, **form: str) -> httpx2.Response:
-        data = {
-            "grant_type": "client_credentials",
-            "client_assertion_type": TYPE,
-            "client_assertion": assertion,
-            **form,
-        }
-        return await self.http.post("/oauth2/token", data=data)
+    def passed_on(self, path: str, address: str = "", certificate: bytes = b"") -> dict[str, str]:
+        """Headers with which the gateway says who is at the other end of the line."""
+        message = to_message(Front(address, base64.b64encode(certificate).decode()))
+        signed = self.home.service_key("gateway").sign(b"POST", path.encode(), STREAMED, message)
+        return {"Tongdao-Message": message.decode(), "Tongdao-Service": signed.decode()}
 
-    async def token(self, client_id: str, key: ECKey, **form: str) -> str:
+    async def ask(
+        self, assertion: str = "", *, path: str = "/oauth2/token", address: str = "", certificate: bytes = b"",
+        proofs: Sequence[str] = (), **form: str,
+    ) -> httpx2.Response:  # fmt: skip
+        """A request of a client through the gateway; `assertion` proves who it is."""
+        proved = {"client_assertion_type": TYPE, "client_assertion": assertion} if assertion else {}
+        data = {"grant_type": "client_credentials", **proved, **form}
+        headers = [*self.passed_on(path, address, certificate).items()] if address or certificate else []
+        headers += [("DPoP", proof) for proof in proofs]
+        return await self.http.post(path, data=data, headers=headers)
+
+    async def token(self, client_id: str, key: ECKey, **form: Any) -> str:
         answer = await self.ask(self.assertion(client_id, key), **form)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["access_token"])
@@ -147,20 +165,37 @@ def log() -> AuditSink:
     return AuditSink()
 
 
+@pytest.fixture
+def catalog(home: Home) -> CatalogSink:
+    return CatalogSink(home.service_key("catalog"))
+
+
 Starter = Callable[..., Any]
 
 
 @pytest.fixture
-def start(home: Home, log: AuditSink) -> Starter:
+def start(home: Home, log: AuditSink, catalog: CatalogSink) -> Starter:
     """`async with start(setting=…) as service`: one more process on the same database."""
+    return starter(home, log, catalog)
+
+
+@pytest.fixture(scope="module")
+def start_once(home: Home, log: AuditSink, catalog: CatalogSink) -> Starter:
+    """The same for one process that all tests of a module share; such a module has one `log` and one `catalog`."""
+    return starter(home, log, catalog)
+
+
+def starter(home: Home, log: AuditSink, catalog: CatalogSink) -> Starter:
+    """Starts processes that have these in common."""
 
     @asynccontextmanager
     async def started(**settings: Any) -> AsyncIterator[Service]:
         clock = MovedClock()
         audit = httpx2.AsyncClient(transport=httpx2.ASGITransport(log), base_url="http://log.test")
-        app = create(Settings(**{**home.settings, **settings}), clock=clock, audit=audit)
+        stated = Settings(**{**home.settings, **settings})
+        app = create(stated, clock=clock, audit=audit, catalog=catalog.client())
         async with app.router.lifespan_context(app):
-            service = Service(app, home, log, clock)
+            service = Service(app, home, log, clock, catalog)
             yield service
             await service.http.aclose()
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey
 
+from identity import throttle
 from wire.assertions import TYPE
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("IDN-07")]
@@ -41,6 +42,12 @@ JSON = st.recursive(
 CLAIMS = st.fixed_dictionaries(
     {}, optional=dict.fromkeys(("iss", "aud", "exp", "iat", "nbf", "jti", "client_id"), JSON)
 )
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever fails as often as here would soon be told to wait."""
+    monkeypatch.setattr(throttle, "FAILURES_AT_MOST", 1_000_000)
 
 
 async def known(service: Any) -> tuple[str, ECKey]:

@@ -150,7 +150,7 @@ GRANT = b"grant_type=client_credentials"
         ([("Content-Type", FORM)], "grant_type=中".encode(), "", 400, "invalid_request"),
         ([("Content-Type", FORM)], GRANT + b"&a=1" * 40, "", 400, "invalid_request"),
         ([("Content-Type", FORM)], b"grant_type=password&username=a&password=b", "", 400, "unsupported_grant_type"),
-        ([("Content-Type", FORM)], b"grant_type=refresh_token", "", 400, "unsupported_grant_type"),
+        ([("Content-Type", FORM)], b"grant_type=device_code", "", 400, "unsupported_grant_type"),
         ([("Content-Type", FORM)], b"grant_type=%22%5C%00%E4%B8%AD", "", 400, "unsupported_grant_type"),
         (
             [("Content-Type", FORM), ("Authorization", "Basic YTpi")],

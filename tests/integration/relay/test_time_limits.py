@@ -8,7 +8,13 @@ from harness.lanes import Client, Lanes, get, post, until
 from relay import protocol
 from relay.call import Call, ClientGone, RequestCut
 
-LANES = pytest.mark.parametrize("path", [b"/", b"/x/"])
+
+def on_both(row: str = "") -> pytest.MarkDecorator:
+    """The path of each lane; the ids begin with the row that the test stands for."""
+    return pytest.mark.parametrize("path", [b"/", b"/x/"], ids=[f"{row}fastapi", f"{row}call"])
+
+
+LANES = on_both()
 pytestmark = pytest.mark.requirement("REL-02")
 
 
@@ -19,7 +25,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(protocol, name, limit)
 
 
-@LANES
+@on_both("D-1 ")
 def test_a_head_that_does_not_end_is_408(lanes: Lanes, path: bytes) -> None:
     with Client(lanes.port) as client:
         client.send(get(path)[:-4])
@@ -41,7 +47,7 @@ def test_a_head_that_drips_is_408_all_the_same(lanes: Lanes) -> None:
         assert client.buffer.startswith(b"HTTP/1.1 408 ")
 
 
-@LANES
+@on_both("D-2 ")
 def test_a_body_that_does_not_come_is_408(lanes: Lanes, path: bytes) -> None:
     with Client(lanes.port) as client:
         client.send(post(path, b"half a body")[:-3])
@@ -93,7 +99,7 @@ def test_an_answer_given_before_the_body_came_is_the_only_one(lanes: Lanes) -> N
         assert client.statuses() == [403]
 
 
-@LANES
+@on_both("D-4 ")
 def test_an_idle_connection_is_closed(lanes: Lanes, path: bytes) -> None:
     with Client(lanes.port) as client:
         client.send(get(path))
@@ -143,8 +149,8 @@ def test_a_client_that_never_reads_is_cut_off(lanes: Lanes) -> None:
         assert not client.rest().endswith(b"0\r\n\r\n")
 
 
-@pytest.mark.parametrize("path", [b"/stream", b"/x/big"])
-@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"])
+@pytest.mark.parametrize("path", [b"/stream", b"/x/big"], ids=["D-3 fastapi", "D-3 call"])
+@pytest.mark.parametrize("more", [b"", b"Connection: close\r\n"], ids=["", "close"])
 def test_answers_that_nobody_takes_are_given_up(lanes: Lanes, path: bytes, more: bytes) -> None:
     async def big(call: Call) -> None:
         call.answer(200, b"x" * 20_000_000)

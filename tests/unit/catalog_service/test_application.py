@@ -10,12 +10,11 @@ from catalog_service.cases.kinds import EFFECTS
 from catalog_service.cases.model import Evidence, Situation
 from catalog_service.cases.procedures import sharing
 from catalog_service.cases.procedures.application import KIND, MACHINE
-from catalog_service.directory.entry import Basis, Resource, Share
-from catalog_service.directory.model import Department, Interface
+from catalog_service.directory.entry import Basis
 from catalog_service.feed.model import Actor
 from catalog_service.machine import START, Role
+from harness.applied import COUNTY, FORM, INTERFACE, RESOURCE, applied
 from harness.machines import (
-    CASE,
     NOON,
     attempt,
     check_every_row_is_taken,
@@ -24,46 +23,13 @@ from harness.machines import (
     check_sound,
     ever,
     guards_of,
-    situation,
 )
 from runtime.errors import INVALID_REQUEST, Refusal
 from statute.profiles import bundled
 from wire import codes
-from wire.catalog import Field, Operation, State
-
-FORM: dict[str, Any] = {
-    "purpose": "公租房资格审核", "fields": ["pension"], "basis": [{"law": "社会救助暂行办法", "article": "第五十八条"}],
-    "scene": "受理", "scope": "住房保障科", "duty": "住房保障", "term_months": 6,
-    "materials": [{"name": "需求申请表", "sha256": "0" * 64}],
-}  # fmt: skip
-RESOURCE = Resource(
-    code="2039900100003/000001", name="社会保险参保状态查询", provider="rsj", summary="…",
-    share=Share(type="conditional", condition="限住房保障"),
-)  # fmt: skip
-INTERFACE = Interface(
-    id="rsj-social-insurance", version="v1", provider="rsj", resource=RESOURCE.code, name="…", base_url="http://rsj",
-    networks=["10.0.0.0/8"], operations=[Operation(method="GET", path="", target="/")],
-    fields=[Field(name="name", mask="name_first"), Field(name="pension"), Field(name="employer")],
-)  # fmt: skip
-CITY, COUNTY = Department(id="zjj", name="住建局", level="city"), Department(id="zjj", name="县局", level="county")
-STATES = {
-    "conditional": RESOURCE.share, "unconditional": Share(type="unconditional"),
-    "none": Share(type="none", reason="…", legal_basis=[Basis(law="…")]),
-    "compared": Share(type="none", mode="compare", reason="…", legal_basis=[Basis(law="…")]),
-}  # fmt: skip
+from wire.catalog import State
 
 
-def applied(profile: str = "national", share: str = "conditional", **members: Any) -> Situation:
-    """An application for RESOURCE, shared in one of the ways of STATES."""
-    known: dict[str, Any] = {
-        "resource": msgspec.structs.replace(RESOURCE, share=STATES[share]), "interface": INTERFACE, "requester": CITY,
-        "provider": Department(id="rsj", name="人社局", level="city"), "details": FORM, "state": "submitted",
-        "case": msgspec.structs.replace(CASE, kind="application", system="zjj-housing", interface=INTERFACE.key),
-    }  # fmt: skip
-    return situation(profile, **{**known, **members})
-
-
-# --- the table ------------------------------------------------------------------------------------------------------
 def test_the_table_is_sound() -> None:
     check_sound(KIND, EFFECTS)
     check_every_row_is_taken(MACHINE)
@@ -201,8 +167,18 @@ def test_what_nobody_said_is_as_asked_and_then_as_usual() -> None:
     assert (asked.fields, asked.not_after) == (["pension"], int(NOON.replace(year=2027, month=4).timestamp()))
     usual = sharing.grant_of(applied("changde", "unconditional", details={"purpose": "核对"}), "g")
     assert (usual.fields, usual.rate_per_s) == (["name", "pension", "employer"], 10.0)
+    assert (usual.quota_day, usual.quota_month) == (0, 0)
     assert usual.not_after == int(NOON.replace(year=2027).timestamp())
     assert sharing.grant_of(applied(details={"purpose": "核对"}), "g").fields == []
+
+
+@pytest.mark.requirement("QUO-09")
+def test_a_quota_is_the_replys_else_the_one_that_was_asked_for() -> None:
+    asked = {**FORM, "quota_day": 500, "quota_month": 9000}
+    grant = sharing.grant_of(applied(details=asked), "g")
+    assert (grant.quota_day, grant.quota_month) == (500, 9000)
+    less = sharing.grant_of(applied(evidence=Evidence(quota_day=100), details=asked), "g")
+    assert (less.quota_day, less.quota_month) == (100, 9000)
 
 
 @pytest.mark.requirement("APP-05")

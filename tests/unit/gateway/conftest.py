@@ -1,10 +1,11 @@
 """One gateway with its neighbours for all tests of a module."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from harness.gate import Gate, gate
+from harness.postgres import Cluster
 
 
 @pytest.fixture(scope="module")
@@ -13,13 +14,20 @@ def anyio_backend() -> str:
 
 
 @pytest.fixture(scope="module")
-async def running() -> AsyncIterator[Gate]:
-    async with gate() as it:
+def shared(cluster: Cluster) -> Iterator[str]:
+    """Address of the database of gateways."""
+    with cluster.lent(("gateway", "gateway")) as database:
+        yield database.url_of("gateway")
+
+
+@pytest.fixture(scope="module")
+async def running(shared: str) -> AsyncIterator[Gate]:
+    async with gate(shared) as it:
         yield it
 
 
 @pytest.fixture
-def at(running: Gate) -> Gate:
+async def at(running: Gate) -> Gate:
     """The gateway, and nothing known of the tests before."""
-    running.clear()
+    await running.clear()
     return running

@@ -5,8 +5,10 @@ from typing import Any, cast
 import pytest
 
 from identity.issue import Issuing
+from identity.presented import Presented
 from identity.refusals import Refusals
 from identity.store import Client
+from identity.throttle import Throttle
 from runtime.clock import SystemClock
 from runtime.db import engine
 from runtime.errors import Refusal
@@ -20,8 +22,9 @@ CLIENT = Client("a", "gaj", frozenset({"call"}), "private_key_jwt", [])
 async def test_without_a_database_there_is_no_token() -> None:
     database = engine("postgresql://nobody:x@127.0.0.1:1/none")
     issuing = Issuing(
-        database, cast(Any, None), cast(Any, None), token_endpoint="https://a.example/oauth2/token", clock=SystemClock()
-    )
+        database, cast(Any, None), cast(Any, None), Presented(cast(Any, None), SystemClock()), Throttle(), Refusals(),
+        token_endpoint="https://a.example/oauth2/token", clock=SystemClock(),
+    )  # fmt: skip
     with pytest.raises(Refusal) as refused:
         await issuing.answer({"grant_type": "client_credentials"}, "")
     assert refused.value.code is codes.AUDIT_UNAVAILABLE

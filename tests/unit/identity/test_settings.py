@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from identity.settings import Settings
 
 REQUIRED: dict[str, Any] = {
-    "port": 1, "database_url": "postgresql://x", "audit_url": "http://127.0.0.1:1", "service_secret_file": Path("s"),
-    "signing_keys_file": Path("k"), "operator_jwks_file": Path("o"),
+    "port": 1, "database_url": "postgresql://x", "audit_url": "http://127.0.0.1:1", "catalog_url": "http://127.0.0.1:1",
+    "service_secret_file": Path("s"),
+    "seal_keys_file": Path("s"), "operator_jwks_file": Path("o"),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from identity.tokens import access_claims, check_assertion, described, digest
+from identity.tokens import Holder, access_claims, check_assertion, described, digest
 from wire.assertions import client_assertion
 
 ISSUER = "https://tongdao.example"
@@ -71,8 +71,8 @@ def test_digests_of_different_parts_differ() -> None:
 @pytest.mark.requirement("IDN-01")
 def test_access_claims_say_what_rfc_9068_asks_for() -> None:
     claims = access_claims(
-        issuer=ISSUER, audience="https://gw.example", client="a", department="gaj", scope="call",
-        token_id="t", now_s=100, life_s=300,
+        Holder("a", "a", "gaj"), issuer=ISSUER, audience="https://gw.example", scope="call", token_id="t",
+        now_s=100, life_s=300,
     )  # fmt: skip
     assert claims == {
         "iss": ISSUER, "sub": "a", "aud": "https://gw.example", "client_id": "a", "department": "gaj",

@@ -1,5 +1,6 @@
 """Alerts over HTTP: what was unusual in the log, and what came of it."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from audit_service.anomalies.flows import Alerts
 from audit_service.anomalies.model import Finding
 from audit_service.api.feeds import Name, readable
 from audit_service.api.strict import Strict, answer
+from runtime.access import Rule, ruled
 from runtime.errors import Refusal
 from wire import codes, scopes
 from wire.tokens import AccessToken, Door
@@ -32,7 +34,7 @@ class CloseBody(Strict):
 def router(alerts: Alerts, door: Door) -> APIRouter:
     """All routes of alerts."""
     routes = APIRouter(prefix="/alerts", tags=["alerts"])
-    any_token = Depends(door.needing())
+    any_token, keeper = Depends(door.needing()), Depends(_keeper(door))
 
     @routes.get("")
     async def some(query: Annotated[AlertsQuery, Query()], token: AccessToken = any_token) -> Response:
@@ -40,15 +42,13 @@ def router(alerts: Alerts, door: Door) -> APIRouter:
         return answer(await alerts.some(token, **query.model_dump()))
 
     @routes.get("/rules")
-    async def rules(token: AccessToken = any_token) -> Response:
+    async def rules(_token: AccessToken = keeper) -> Response:
         """The rules in force (`audit:read` or `audit:keep`: who knows them can stay below them)."""
-        _keeper(token)
         return answer({"rules": alerts.rules()})
 
     @routes.get("/counts")
-    async def counts(token: AccessToken = any_token) -> Response:
+    async def counts(_token: AccessToken = keeper) -> Response:
         """How many alerts of each rule are open, or turned out to be what (`audit:read` or `audit:keep`)."""
-        _keeper(token)
         return answer(await alerts.counts())
 
     @routes.get("/{alert}")
@@ -66,6 +66,12 @@ def router(alerts: Alerts, door: Door) -> APIRouter:
     return routes
 
 
-def _keeper(token: AccessToken) -> None:
-    if not token.scopes & {scopes.AUDIT_READ, scopes.AUDIT_KEEP}:
-        raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.AUDIT_READ}", scope=scopes.AUDIT_READ)
+def _keeper(door: Door) -> Callable[[AccessToken], Awaitable[AccessToken]]:
+    """A dependency for what an auditor or a keeper of the log may know."""
+
+    async def token_of(token: Annotated[AccessToken, Depends(door.needing())]) -> AccessToken:
+        if not token.scopes & {scopes.AUDIT_READ, scopes.AUDIT_KEEP}:
+            raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.AUDIT_READ}", scope=scopes.AUDIT_READ)
+        return token
+
+    return ruled(token_of, Rule("token", frozenset({scopes.AUDIT_READ, scopes.AUDIT_KEEP})))

@@ -22,7 +22,7 @@ def router(segments: Segments, door: Door) -> APIRouter:
         """All segments of the log, oldest first."""
         return answer({"items": [_shown(segment) for segment in await segments.all()]})
 
-    @routes.post("/{segment}/restore")
+    @routes.post("/{segment}/restore", status_code=202)
     async def restore(segment: Name, token: AccessToken = keeper) -> Response:
         """Bring a segment back into the database for some days; done within a minute or so."""
         await segments.restore(segment, token)

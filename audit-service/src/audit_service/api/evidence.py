@@ -1,6 +1,6 @@
 """`GET /evidence`: one ZIP with everything that the log can prove about a call, a case or a grant."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,12 +11,13 @@ from audit_service.api.search import Key, Moment, asked_to_wait
 from audit_service.api.strict import NO_STORE
 from audit_service.evidence.packages import About, Evidence
 from audit_service.summary import Mode
+from runtime.documents import JSON_TEXT, Document, content
 from runtime.errors import Refusal
 from wire.tokens import AccessToken, Door
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/zip": {}}, "description": "The package"},
-    202: {"description": "Something of it is not yet covered by a checkpoint; ask again"},
+_ANSWERS: dict[int | str, Document] = {
+    200: content("application/zip"),
+    202: content(JSON_TEXT, description="Something of it is not yet covered by a checkpoint; ask again"),
 }
 
 

@@ -13,6 +13,7 @@ from audit_service.api.search import Day
 from audit_service.api.strict import NO_STORE, Strict, answer
 from audit_service.feeds.flows import Feeds, Wish
 from audit_service.feeds.model import Delivery, Side, Subscription
+from runtime.access import Rule, ruled
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
 from wire import codes, scopes
@@ -99,7 +100,7 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
     any_token = Depends(door.needing())
     office = Depends(_office(door))
 
-    @routes.post("")
+    @routes.post("", status_code=201)
     async def subscribe(body: SubscribeBody, token: AccessToken = office) -> Response:
         made = await feeds.subscribe(token, body.wish(), from_beginning=body.start == "beginning")
         return answer(_with_key(made, key), 201)
@@ -125,7 +126,7 @@ def _subscriptions(feeds: Feeds, key: ServiceKey, door: Door) -> APIRouter:
     async def resume(subscription: UUID, token: AccessToken = office) -> Response:
         return answer(_shown(await feeds.switch(token, str(subscription), active=True)))
 
-    @routes.delete("/{subscription}")
+    @routes.delete("/{subscription}", status_code=204)
     async def remove(subscription: UUID, token: AccessToken = office) -> Response:
         await feeds.remove(token, str(subscription))
         return Response(status_code=204, headers=NO_STORE)
@@ -146,7 +147,7 @@ def _dead_letters(feeds: Feeds, door: Door) -> APIRouter:
         last = found[-1].n if len(found) == query.limit else None
         return answer({"items": [_letter(one) for one in found], "next": last})
 
-    @routes.post("/{n}/retry")
+    @routes.post("/{n}/retry", status_code=202)
     async def retry(subscription: UUID, n: Number, token: AccessToken = office) -> Response:
         return answer(_letter(await feeds.retry(token, str(subscription), n)), 202)
 
@@ -162,7 +163,7 @@ def _office(door: Door) -> Callable[[AccessToken], Awaitable[AccessToken]]:
             raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.OFFICER} or {scopes.HEAD}", scope=scopes.OFFICER)
         return token
 
-    return token_of
+    return ruled(token_of, Rule("token", frozenset({scopes.OFFICER, scopes.HEAD})))
 
 
 def _shown(one: Subscription) -> dict[str, Any]:

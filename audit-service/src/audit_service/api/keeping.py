@@ -21,8 +21,8 @@ _READABLE = r"^[^\x00-\x1f\x7f]*$"
 
 def _text(value: object) -> object:
     """JSON has no dates: a number would be taken for seconds since 1970."""
-    if value is not None and not isinstance(value, str):
-        raise ValueError("a text is expected")
+    if value is not None and not (isinstance(value, str) and "-" in value):
+        raise ValueError("a day or a moment as a text")
     return value
 
 
@@ -93,7 +93,7 @@ def _disposals(disposals: Disposals, door: Door) -> APIRouter:
     routes = APIRouter(prefix="/disposals")
     keeper = Depends(door.needing(scopes.AUDIT_KEEP))
 
-    @routes.post("")
+    @routes.post("", status_code=201)
     async def propose(body: DisposalBody, token: AccessToken = keeper) -> Response:
         """Propose to delete what has been kept long enough. Nothing happens until somebody else approves it."""
         wish = Wish(body.retention, body.before, body.reason, body.case)
@@ -124,7 +124,7 @@ def _holds(holds: Holds, door: Door, clock: Clock) -> APIRouter:
     routes = APIRouter(prefix="/holds")
     keeper = Depends(door.needing(scopes.AUDIT_KEEP))
 
-    @routes.post("")
+    @routes.post("", status_code=201)
     async def place(body: HoldBody, token: AccessToken = keeper) -> Response:
         """Keep every day that has a record which this fits, until another client releases it."""
         hold = body.hold(token, clock.now())

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from audit_service import leases, store
 from audit_service.entry import is_name
 from audit_service.sequencing.step import WRITER
+from runtime.documents import JSON_TEXT, body_of, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
 from wire.lease import LeaseAnswer, LeaseRequest
@@ -19,7 +20,7 @@ def router(database: store.Database, key: ServiceKey) -> APIRouter:
     routes = APIRouter()
     caller: Callable[[Request], Awaitable[str]] = only_services(key)
 
-    @routes.post("/leases", include_in_schema=False)
+    @routes.post("/leases", tags=["internal"], openapi_extra=body_of(JSON_TEXT, schema_of(LeaseRequest)))
     async def lease(request: Request, _service: Annotated[str, Depends(caller)]) -> Response:
         wanted = _parsed(await request.body())
         epoch = await _acted(database, wanted)

@@ -13,6 +13,8 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from audit_service import store
+from runtime.access import PUBLIC
+from runtime.documents import Document, content
 from runtime.errors import INVALID_REQUEST, Refusal
 from tlog.hashes import HASH_BYTES, SUITES
 from tlog.proofs import ProofError
@@ -23,6 +25,7 @@ from wire import codes
 _FOR_EVER = {"Cache-Control": "public, max-age=31536000, immutable"}
 _NOW = {"Cache-Control": "no-cache"}
 _TEXT, _JSON, _BYTES = "text/plain; charset=utf-8", "application/json", "application/octet-stream"
+_AS_TEXT: dict[int | str, Document] = {200: content("text/plain")}
 Which = Callable[..., Awaitable[store.Shard]]
 
 
@@ -44,7 +47,7 @@ class Inclusion(BaseModel):
 
 def router(database: store.Database) -> APIRouter:
     """Public: hashes and signatures tell nothing about calls."""
-    routes = APIRouter()
+    routes = APIRouter(dependencies=[PUBLIC])
 
     async def newest() -> store.Shard:
         return (await _newest(database))[0]
@@ -65,7 +68,7 @@ def router(database: store.Database) -> APIRouter:
         """All shards, oldest first, with the keys that sign them."""
         return Response(msgspec.json.encode({"logs": await _shards(database)}), headers=_NOW, media_type=_JSON)
 
-    @routes.get("/key")
+    @routes.get("/key", responses=_AS_TEXT)
     async def key(shard: Annotated[store.Shard, Depends(newest)]) -> Response:
         """The keys that sign checkpoints now, one a line, the oldest first; each checkpoint carries a signature by
         every one of them. Take them from somewhere else as well, and compare."""
@@ -79,13 +82,13 @@ def router(database: store.Database) -> APIRouter:
 def _add(routes: APIRouter, database: store.Database, prefix: str, which: Which) -> None:
     """What every shard has."""
 
-    @routes.get(f"{prefix}/checkpoint")
+    @routes.get(f"{prefix}/checkpoint", responses=_AS_TEXT)
     async def checkpoint(shard: Annotated[store.Shard, Depends(which)]) -> Response:
         """The newest checkpoint: a signed note (C2SP tlog-checkpoint)."""
         _, note = await _checkpoint(database, shard)
         return Response(note, headers=_NOW, media_type=_TEXT)
 
-    @routes.get(prefix + "/tile/{path:path}")
+    @routes.get(prefix + "/tile/{path:path}", responses={200: content(_BYTES)})
     async def tile(path: str, shard: Annotated[store.Shard, Depends(which)]) -> Response:
         """A tile of hashes, `LEVEL/N` or `LEVEL/N.p/WIDTH` (C2SP tlog-tiles).
 

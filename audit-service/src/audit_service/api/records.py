@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from audit_service.api.strict import NO_STORE
 from audit_service.records import MOST_ENTRIES, Line, Records
+from runtime.access import PUBLIC, stating
+from runtime.documents import JSON_TEXT, content
 from runtime.errors import INVALID_REQUEST, Refusal
+from wire import scopes
 from wire.tokens import AccessToken, Door
 
 STATE = "Tongdao-State"
@@ -38,7 +41,9 @@ def router(records: Records, door: Door) -> APIRouter:
     routes = APIRouter()
     schema = (files("audit_service") / "receipt.schema.json").read_bytes()
 
-    @routes.get("/records/{call}", responses={202: {"description": "Not yet covered by a checkpoint; ask again"}})
+    @routes.get(
+        "/records/{call}", responses={202: content(JSON_TEXT, description="Not yet covered by a checkpoint; ask again")}
+    )
     async def receipt(
         call: UUID, asked: Annotated[Asked, Query()], token: Annotated[AccessToken, Depends(door.needing())]
     ) -> Response:
@@ -51,7 +56,7 @@ def router(records: Records, door: Door) -> APIRouter:
             return Response(accepted, 202, headers, "application/json")
         return Response(msgspec.json.encode(found.body), 200, {**NO_STORE, STATE: found.state}, "application/json")
 
-    @routes.get("/entries")
+    @routes.get("/entries", dependencies=[stating(scopes.AUDIT_READ)], responses={200: content("application/jsonl")})
     async def entries(
         asked: Annotated[Stretch, Query()], token: Annotated[AccessToken, Depends(door.needing())]
     ) -> Response:
@@ -62,7 +67,7 @@ def router(records: Records, door: Door) -> APIRouter:
         lines = [_line(one) for one in await records.entries(asked.first, asked.last, token)]
         return Response(b"".join(lines), headers=NO_STORE, media_type="application/jsonl")
 
-    @routes.get("/schema/receipt.json")
+    @routes.get("/schema/receipt.json", dependencies=[PUBLIC], responses={200: content("application/schema+json")})
     async def receipt_schema() -> Response:
         """The JSON Schema of a receipt."""
         return Response(schema, media_type="application/schema+json")

@@ -20,6 +20,7 @@ from audit_service.search.turns import RETRY_S
 from audit_service.search.writing import MEDIA_TYPES, Format
 from audit_service.summary import LONGEST_KEY, Filter, Kind, Mode
 from runtime import problems
+from runtime.documents import content
 from runtime.errors import INVALID_REQUEST, Refusal
 from statute.calendar import SHANGHAI
 from wire import codes
@@ -103,7 +104,14 @@ def _is_day(day: date) -> date:
     return day
 
 
-Day = Annotated[date, AfterValidator(_is_day)]
+def _written(value: object) -> object:
+    """A day as it is written; a number would be taken for seconds since 1970."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day, as in 2026-07-25")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written), AfterValidator(_is_day)]
 
 
 class Period(BaseModel):
@@ -136,7 +144,7 @@ def router(database: store.Database, finder: Finder, exporter: Exporter, look_up
         told = msgspec.json.encode({"records": shown(page.rows, token), "next": page.next})
         return Response(told, headers=NO_STORE, media_type="application/json")
 
-    @routes.get("/export")
+    @routes.get("/export", responses={200: content(*(one.partition(";")[0] for one in MEDIA_TYPES.values()))})
     async def export(
         request: Request, wanted: Annotated[Download, Query()], token: Annotated[AccessToken, Depends(seen)]
     ) -> Response:

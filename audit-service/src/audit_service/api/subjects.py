@@ -12,6 +12,7 @@ from audit_service.api.search import moment
 from audit_service.api.strict import NO_STORE
 from audit_service.subjects.look_ups import LookUps, Question
 from audit_service.summary import Summary
+from runtime.documents import JSON_TEXT, body_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, scopes
 from wire.subjects import LONGEST
@@ -39,9 +40,8 @@ _SCHEMA = {
 def router(look_ups: LookUps, door: Door) -> APIRouter:
     """The one route."""
     routes = APIRouter(tags=["subjects"])
-    body = {"requestBody": {"required": True, "content": {"application/json": {"schema": _SCHEMA}}}}
 
-    @routes.post("/subjects/search", openapi_extra=body)
+    @routes.post("/subjects/search", openapi_extra=body_of(JSON_TEXT, _SCHEMA))
     async def search(
         request: Request, token: Annotated[AccessToken, Depends(door.needing(scopes.AUDIT_SUBJECT))]
     ) -> Response:

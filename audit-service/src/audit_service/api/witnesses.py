@@ -10,6 +10,8 @@ from audit_service.witnessing.asking import Witness
 from audit_service.witnessing.policy import Policy
 from audit_service.witnessing.posting import Witnessing
 from audit_service.witnessing.store import Standing, newest_witnessed, standings
+from runtime.access import PUBLIC
+from runtime.documents import content
 from runtime.errors import Refusal
 from wire import codes
 
@@ -18,7 +20,7 @@ _NOW = {"Cache-Control": "no-cache"}
 
 def router(database: store.Database, witnessing: Witnessing, policy: Policy) -> APIRouter:
     """Public: whoever verifies a cosigned checkpoint needs no word of ours, but may want to know whom to ask."""
-    routes = APIRouter()
+    routes = APIRouter(dependencies=[PUBLIC])
 
     @routes.get("/witnesses")
     async def witnesses() -> Response:
@@ -33,7 +35,7 @@ def router(database: store.Database, witnessing: Witnessing, policy: Policy) -> 
         }  # fmt: skip
         return Response(msgspec.json.encode(told), headers=_NOW, media_type="application/json")
 
-    @routes.get("/checkpoint/witnessed")
+    @routes.get("/checkpoint/witnessed", responses={200: content("text/plain")})
     async def witnessed() -> Response:
         """The newest checkpoint that somebody outside cosigned, with all signatures (C2SP tlog-cosignature)."""
         async with store.answering("checkpoint"):

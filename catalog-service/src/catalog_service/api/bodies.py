@@ -1,10 +1,11 @@
 """What clients send, checked for form; what has to hold between members is checked in the slices."""
 
 import json
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-from pydantic.functional_validators import AfterValidator
+from pydantic.functional_validators import AfterValidator, BeforeValidator
 
 
 def _readable(text: str) -> str:
@@ -14,6 +15,17 @@ def _readable(text: str) -> str:
     return text
 
 
+def _written(value: object) -> object:
+    """A day as it is written; a number would be taken for seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day, as in 2026-07-25")
+    return value
+
+
+IN_THE_CALENDAR = BeforeValidator(_written)
+"""Of a `date` in an address."""
+_SHOWN = Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f\ufffe\uffff]*$"})
+"""`_readable` as the document states it."""
 ID = r"^[a-z0-9]+(?:[-_.][a-z0-9]+)*$"
 Id = Annotated[str, StringConstraints(pattern=ID, max_length=64)]
 Version = Annotated[str, StringConstraints(pattern=r"^v(?:0|[1-9][0-9]{0,3})$")]
@@ -23,11 +35,13 @@ Classification = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{5}[0-9A-
 Number = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z_]+$", max_length=23)]
 """Both halves of a code, where something follows it in a path."""
 Event = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,39}$")]
-Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_readable)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable)]
-Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable)]
+Text = Annotated[str, StringConstraints(max_length=500), AfterValidator(_readable), _SHOWN]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_readable), _SHOWN]
+Long = Annotated[str, StringConstraints(max_length=4000), AfterValidator(_readable), _SHOWN]
 Level = Literal["L1", "L2", "L3", "L4"]
 UnixSeconds = Annotated[int, Field(ge=0, le=2**40)]
+Calls = Annotated[int, Field(ge=0, le=10**12)]
+"""Of a quota; 0 for none."""
 LONGEST_WSDL = 512 * 1024
 DEEPEST = 64
 
@@ -200,6 +214,8 @@ class GrantBody(Body):
     rate_per_s: Annotated[float, Field(gt=0, le=100_000)] = 10.0
     burst: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 32
+    quota_day: Calls = 0
+    quota_month: Calls = 0
     mode: Literal["query", "verify", "compare"] = "query"
 
 

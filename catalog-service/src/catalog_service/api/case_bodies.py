@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 from pydantic.functional_validators import AfterValidator
 
-from catalog_service.api.bodies import Body, Id, Long, Name, Text
+from catalog_service.api.bodies import Body, Calls, Id, Long, Name, Text
 from catalog_service.api.entry_bodies import BasisBody, OptionalId
 
 DEEPEST = 8
@@ -83,6 +83,8 @@ class StepBody(Body):
     networks: Annotated[list[Name], Field(max_length=100)] = []
     hours: Text = ""
     rate_per_s: Annotated[float, Field(ge=0, le=100_000)] = 0.0
+    quota_day: Calls = 0
+    quota_month: Calls = 0
     department: OptionalId = ""
     resource: ResourceCode = ""
     interface: InterfaceKey = ""

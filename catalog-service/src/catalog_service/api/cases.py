@@ -37,7 +37,7 @@ def router(door: Door, journal: Journal, desk: Desk) -> APIRouter:
     routes = APIRouter(prefix="/cases", tags=["cases"])
     any_token = Depends(door.needing())
 
-    @routes.post("")
+    @routes.post("", status_code=201)
     async def open_one(body: CaseBody, token: AccessToken = any_token) -> Response:
         stated = body.model_dump()
         details, event = stated.pop("details"), stated.pop("event")
@@ -45,7 +45,7 @@ def router(door: Door, journal: Journal, desk: Desk) -> APIRouter:
             case = await flows.open_case(change, desk, Named(**stated), details, event)
         return answer(case, 201)
 
-    @routes.post("/batch")
+    @routes.post("/batch", status_code=201)
     async def open_many(body: BatchBody, token: AccessToken = any_token) -> Response:
         items = [Item(item.interface, item.details) for item in body.items]
         async with journal.change(actor_of(token)) as change:

@@ -10,18 +10,21 @@ from pydantic import Field, StringConstraints
 from catalog_service.api.answers import actor_of, answer, page
 from catalog_service.api.bodies import Body, Id, Name
 from catalog_service.api.directory import After, Filter, Limit
-from catalog_service.api.offices import holder_of
+from catalog_service.api.offices import holders
 from catalog_service.consents import flows, store
 from catalog_service.consents.flows import Office, Wish
 from catalog_service.consents.model import Held, Release, Use
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.model import PLATFORM, Actor
+from runtime.access import PUBLIC
+from runtime.documents import JSON_TEXT, body_of, content, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
 from wire import scopes
 from wire.tokens import AccessToken, Door
 
 ConsentId = Annotated[str, Path(pattern=r"^[0-9a-f-]{1,36}$")]
+KEY_SET = "application/jwk-set+json"
 T = TypeVar("T")
 
 
@@ -64,33 +67,29 @@ def router(door: Door, journal: Journal, key: ServiceKey, office: Office) -> API
 def _public(office: Office) -> APIRouter:
     routes = APIRouter(prefix="/consents", tags=["consents"])
 
-    @routes.get("/jwks")
+    @routes.get("/jwks", dependencies=[PUBLIC], responses={200: content(KEY_SET)})
     async def jwks() -> Response:
         """Public keys (RFC 7517) by which tokens of consent are verified; without a token."""
-        return Response(msgspec.json.encode(office.signer.public()), media_type="application/jwk-set+json")
+        return Response(msgspec.json.encode(office.signer.public()), media_type=KEY_SET)
 
     return routes
 
 
 def _for_people(door: Door, journal: Journal, office: Office) -> APIRouter:
     routes = APIRouter(prefix="/consents", tags=["consents"])
-    any_token = Depends(door.needing())
+    any_token, subject = Depends(door.needing()), Depends(holders(door, scopes.SUBJECT))
 
-    @routes.post("")
-    async def give(body: ConsentBody, token: AccessToken = any_token) -> Response:
+    @routes.post("", status_code=201)
+    async def give(body: ConsentBody, actor: Actor = subject) -> Response:
         """`token` is shown this once. Whoever gives it holds the office of the person concerned (`office:subject`)."""
-        actor = holder_of(token, scopes.SUBJECT)
         wish = Wish(**{**body.model_dump(), "subject": office.pseudonym(body.subject)})
         async with journal.change(actor) as change:
             held, consent_token = await flows.give(change, office.signer, wish)
         return answer({**held.shown(change.at), "token": consent_token}, 201)
 
     @routes.post("/search")
-    async def of_person(
-        body: PersonBody, after: After = "", limit: Limit = 100, token: AccessToken = any_token
-    ) -> Response:
+    async def of_person(body: PersonBody, after: After = "", limit: Limit = 100, actor: Actor = subject) -> Response:
         """What this person consented to, wherever; each look is recorded."""
-        actor = holder_of(token, scopes.SUBJECT)
         async with journal.change(actor) as change:
             found = await flows.of_person(change, office.pseudonym(body.subject), after, limit)
         return _page(found, limit, journal)
@@ -111,11 +110,10 @@ def _for_people(door: Door, journal: Journal, office: Office) -> APIRouter:
         return answer(held.shown(change.at))
 
     @routes.post("/{consent_id}/revoke")
-    async def revoke(consent_id: ConsentId, body: RevocationBody = HERE, token: AccessToken = any_token) -> Response:
-        actor = holder_of(token, scopes.SUBJECT)
-        subject = "" if body.subject is None else office.pseudonym(body.subject)
+    async def revoke(consent_id: ConsentId, body: RevocationBody = HERE, actor: Actor = subject) -> Response:
+        whom = "" if body.subject is None else office.pseudonym(body.subject)
         async with journal.change(actor) as change:
-            held = await flows.revoke(change, consent_id, subject)
+            held = await flows.revoke(change, consent_id, whom)
         return answer(held.shown(change.at))
 
     return routes
@@ -131,7 +129,7 @@ def _for_gateways(journal: Journal, key: ServiceKey) -> APIRouter:
     routes = APIRouter(prefix="/consents", tags=["internal"])
     service = Depends(only_services(key))
 
-    @routes.post("/{consent_id}/use")
+    @routes.post("/{consent_id}/use", status_code=204, openapi_extra=body_of(JSON_TEXT, schema_of(Use)))
     async def use(consent_id: ConsentId, request: Request, caller: str = service) -> Response:
         """`consents.model.Use`; 204 for exactly one call."""
         asked = await _read(request, Use)
@@ -142,7 +140,7 @@ def _for_gateways(journal: Journal, key: ServiceKey) -> APIRouter:
             raise Refusal(replace(refusal.code, status=409), refusal.detail, **refusal.facts) from None
         return Response(status_code=204)
 
-    @routes.post("/{consent_id}/release")
+    @routes.post("/{consent_id}/release", status_code=204, openapi_extra=body_of(JSON_TEXT, schema_of(Release)))
     async def release(consent_id: ConsentId, request: Request, caller: str = service) -> Response:
         """`consents.model.Release`; 204 if the consent was this call's and is free again."""
         said = await _read(request, Release)

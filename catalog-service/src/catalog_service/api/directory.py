@@ -19,15 +19,16 @@ from catalog_service.api.bodies import (
     Version,
 )
 from catalog_service.api.entry_bodies import NOTHING_SAID, EntryStepBody, evidence_of
-from catalog_service.api.offices import writer_of
+from catalog_service.api.offices import writers
 from catalog_service.directory import filing_store, flows, store
 from catalog_service.directory.breaking import changes
 from catalog_service.directory.health.flows import known_of, summary
 from catalog_service.directory.interface_steps import interface_step, possible_steps
 from catalog_service.directory.model import Act, Department, Interface
 from catalog_service.feed.flows import Journal
-from catalog_service.feed.model import PLATFORM
+from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.policy.flows import Lawbook
+from runtime.documents import MADE
 from runtime.errors import Code as RefusalCode
 from runtime.errors import Refusal
 from wire import codes, scopes
@@ -84,7 +85,7 @@ def _departments(door: Door, journal: Journal) -> APIRouter:
     any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
     database = journal.database
 
-    @routes.put("/{department_id}")
+    @routes.put("/{department_id}", responses=MADE)
     async def register(department_id: Id, body: DepartmentBody, token: AccessToken = writer) -> Response:
         async with journal.change(actor_of(token)) as change:
             stated = msgspec.convert(_members(body, id=department_id), Department)
@@ -117,7 +118,7 @@ def _systems(door: Door, journal: Journal) -> APIRouter:
     any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
     database = journal.database
 
-    @routes.put("/{system_id}")
+    @routes.put("/{system_id}", responses=MADE)
     async def register(system_id: Id, body: SystemBody, token: AccessToken = writer) -> Response:
         async with journal.change(actor_of(token)) as change:
             system, created = await flows.register_system(change, msgspec.convert(_members(body, id=system_id), System))
@@ -146,23 +147,19 @@ def _systems(door: Door, journal: Journal) -> APIRouter:
 
 def _interfaces(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
-    any_token = Depends(door.needing())
+    any_token, writer = Depends(door.needing()), Depends(writers(door))
     database = journal.database
 
-    @routes.put("/{interface_id}/versions/{version}")
-    async def register(
-        interface_id: Id, version: Version, body: InterfaceBody, token: AccessToken = any_token
-    ) -> Response:
-        async with journal.change(writer_of(token)) as change:
+    @routes.put("/{interface_id}/versions/{version}", responses=MADE)
+    async def register(interface_id: Id, version: Version, body: InterfaceBody, actor: Actor = writer) -> Response:
+        async with journal.change(actor) as change:
             stated = msgspec.convert(_members(body, id=interface_id, version=version), Interface)
             interface, created = await flows.register_interface(change, stated)
         return answer(interface, 201 if created else 200)
 
     @routes.post("/{interface_id}/versions/{version}/{act}")
-    async def move(
-        interface_id: Id, version: Version, act: Act, body: ReasonBody, token: AccessToken = any_token
-    ) -> Response:
-        async with journal.change(writer_of(token)) as change:
+    async def move(interface_id: Id, version: Version, act: Act, body: ReasonBody, actor: Actor = writer) -> Response:
+        async with journal.change(actor) as change:
             interface = await flows.move_interface(change, interface_id, version, act, body.reason)
         return answer(interface)
 

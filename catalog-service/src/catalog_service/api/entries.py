@@ -9,12 +9,14 @@ from catalog_service.api.answers import actor_of, answer, page
 from catalog_service.api.bodies import Classification, Code, Number
 from catalog_service.api.directory import After, Filter, Limit
 from catalog_service.api.entry_bodies import ArrivalBody, ResourceBody
-from catalog_service.api.offices import writer_of
+from catalog_service.api.offices import writers
 from catalog_service.directory import arrivals, filing_store, flows, store
 from catalog_service.directory.difference import differences
 from catalog_service.directory.entry import Resource
 from catalog_service.directory.freshness import is_stale
 from catalog_service.feed.flows import Journal
+from catalog_service.feed.model import Actor
+from runtime.documents import MADE
 from runtime.errors import Refusal
 from wire import codes, scopes
 from wire.tokens import AccessToken, Door
@@ -34,7 +36,7 @@ def router(door: Door, journal: Journal) -> APIRouter:
 
 def _versions(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter(prefix="/resources", tags=["resources"])
-    any_token = Depends(door.needing())
+    any_token, writer = Depends(door.needing()), Depends(writers(door))
     database = journal.database
 
     @routes.get("/{classification}/{number}/versions", dependencies=[any_token])
@@ -56,9 +58,9 @@ def _versions(door: Door, journal: Journal) -> APIRouter:
 
     @routes.post("/{classification}/{number}/heartbeat")
     async def arrived(
-        classification: Classification, number: Number, body: ArrivalBody, token: AccessToken = any_token
+        classification: Classification, number: Number, body: ArrivalBody, actor: Actor = writer
     ) -> Response:
-        async with journal.change(writer_of(token)) as change:
+        async with journal.change(actor) as change:
             entry = await arrivals.report(change, f"{classification}/{number}", body.at)
         return answer(await _shown(journal, entry))
 
@@ -79,7 +81,7 @@ def _live(door: Door, journal: Journal) -> APIRouter:
     any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.CATALOG_WRITE))
     database = journal.database
 
-    @routes.put("/{code:path}")
+    @routes.put("/{code:path}", responses=MADE)
     async def register(code: Code, body: ResourceBody, token: AccessToken = writer) -> Response:
         async with journal.change(actor_of(token)) as change:
             stated = msgspec.convert({**body.model_dump(), "code": code}, Resource)

@@ -15,6 +15,7 @@ from catalog_service.directory.filing import MACHINE
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.model import PLATFORM
 from catalog_service.policy.flows import Lawbook
+from runtime.documents import MADE
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire.tokens import AccessToken, Door
 
@@ -28,7 +29,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
         async with journal.database.connect() as tx:
             return await filings.view(tx, lawbook, code, actor_of(token), journal.now())
 
-    @routes.put("/{classification}/{number}")
+    @routes.put("/{classification}/{number}", responses=MADE)
     async def write(
         classification: Classification, number: Number, body: ResourceBody, token: AccessToken = any_token
     ) -> Response:

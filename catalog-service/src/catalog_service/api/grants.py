@@ -21,7 +21,7 @@ def router(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter(prefix="/grants", tags=["grants"])
     any_token, writer = Depends(door.needing()), Depends(door.needing(scopes.GRANT_WRITE))
 
-    @routes.post("")
+    @routes.post("", status_code=201)
     async def give(body: GrantBody, token: AccessToken = writer) -> Response:
         # department and revision are found out in the flow
         stated = {**body.model_dump(), "id": str(uuid7()), "department": "", "revision": 0}

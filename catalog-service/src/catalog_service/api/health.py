@@ -5,13 +5,14 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from catalog_service.api.answers import actor_of, answer
 from catalog_service.api.bodies import Id, MaintenanceBody, Version
-from catalog_service.api.offices import writer_of
+from catalog_service.api.offices import writers
 from catalog_service.directory import filing_store, store
 from catalog_service.directory.health.flows import described, known_of, take_report
 from catalog_service.directory.maintenance import announce
 from catalog_service.feed.flows import Journal
-from catalog_service.feed.model import PLATFORM
+from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.policy.flows import Lawbook
+from runtime.documents import JSON_TEXT, body_of, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
 from wire import codes
@@ -25,7 +26,7 @@ LARGEST_REPORT = 8 * 1024 * 1024
 def router(door: Door, journal: Journal) -> APIRouter:
     """What people and systems see of it, and what a provider announces."""
     routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
-    any_token = Depends(door.needing())
+    any_token, writer = Depends(door.needing()), Depends(writers(door))
 
     @routes.get("/{interface_id}/versions/{version}/health")
     async def health(interface_id: Id, version: Version, token: AccessToken = any_token) -> Response:
@@ -41,11 +42,9 @@ def router(door: Door, journal: Journal) -> APIRouter:
         return answer(described(interface, known, now, with_drift=concerned))
 
     @routes.put("/{interface_id}/versions/{version}/maintenance")
-    async def maintenance(
-        interface_id: Id, version: Version, body: MaintenanceBody, token: AccessToken = any_token
-    ) -> Response:
+    async def maintenance(interface_id: Id, version: Version, body: MaintenanceBody, actor: Actor = writer) -> Response:
         windows = msgspec.convert([one.model_dump() for one in body.windows], list[Window])
-        async with journal.change(writer_of(token)) as change:
+        async with journal.change(actor) as change:
             interface = await announce(change, interface_id, version, windows)
         return answer({"windows": interface.maintenance})
 
@@ -56,7 +55,7 @@ def internal(journal: Journal, lawbook: Lawbook, key: ServiceKey) -> APIRouter:
     """For our own services: reports of exchanges, and registrations whether they are open yet or not."""
     routes = APIRouter(tags=["internal"], dependencies=[Depends(only_services(key))])
 
-    @routes.post("/health", max_body_size=LARGEST_REPORT)
+    @routes.post("/health", max_body_size=LARGEST_REPORT, openapi_extra=body_of(JSON_TEXT, schema_of(HealthReport)))
     async def report(request: Request) -> Response:
         """`wire.health.HealthReport` of an exchange."""
         try:

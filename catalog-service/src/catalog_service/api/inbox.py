@@ -5,23 +5,25 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from catalog_service.api.answers import actor_of, answer, page
 from catalog_service.api.bodies import Id, ReasonBody
 from catalog_service.api.directory import After, Limit
 from catalog_service.api.notice_bodies import WebhookBody
-from catalog_service.api.offices import OF_A_DEPARTMENT, holder_of
+from catalog_service.api.offices import OF_A_DEPARTMENT, OF_ANYBODY, check_holds, holders
 from catalog_service.feed.flows import Journal
-from catalog_service.feed.model import Actor
+from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.machine import Machine
 from catalog_service.notices import flows, store, webhook_store
-from catalog_service.notices.model import Received
+from catalog_service.notices.model import Address, Received, Subject
 from catalog_service.notices.webhook import DeliveryState, Webhook
 from catalog_service.notices.words import rendered
-from runtime.errors import Refusal
-from runtime.service_auth import ServiceKey
+from runtime.documents import MADE
+from runtime.errors import INVALID_REQUEST, Refusal
+from runtime.service_auth import ServiceKey, only_services
 from wire import codes
+from wire.notices import PATH, Told
 from wire.tokens import AccessToken, Door
 
 Number = Annotated[int, Query(ge=0, le=2**62)]
@@ -34,6 +36,7 @@ def router(door: Door, journal: Journal, key: ServiceKey, machines: Mapping[str,
     routes.include_router(_inbox(door, journal, machines))
     routes.include_router(_webhooks(door, journal, key))
     routes.include_router(_deliveries(door, journal))
+    routes.include_router(_told(journal, key))
     return routes
 
 
@@ -60,6 +63,28 @@ def _inbox(door: Door, journal: Journal, machines: Mapping[str, Machine]) -> API
     return routes
 
 
+def _told(journal: Journal, key: ServiceKey) -> APIRouter:
+    """What other services have to tell a department."""
+    routes = APIRouter(tags=["internal"])
+    service = Depends(only_services(key))
+
+    @routes.post(PATH, status_code=204)
+    async def told(request: Request, sender: str = service) -> Response:
+        """`wire.notices.Told` of identity."""
+        if sender != "identity":
+            raise Refusal(codes.NOT_ONE_OF_US, f"{sender} tells departments nothing")
+        try:
+            one = msgspec.json.decode(await request.body(), type=Told)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Refusal(INVALID_REQUEST, str(error), errors=[{"path": "/body", "error": str(error)}]) from None
+        to, about = Address(one.department, one.office), Subject(one.kind, one.about)
+        async with journal.change(Actor(sender, PLATFORM)) as change:
+            await flows.notify(change, to=[to], word=one.word, about=about, facts=one.facts, key=one.key)
+        return Response(status_code=204)
+
+    return routes
+
+
 def _shown(received: Received, machines: Mapping[str, Machine]) -> dict[str, Any]:
     notice = received.notice
     text = rendered(notice.word, notice.facts, notice.about.kind, machines.get(notice.word.partition(".")[0]))
@@ -68,11 +93,11 @@ def _shown(received: Received, machines: Mapping[str, Machine]) -> dict[str, Any
 
 def _webhooks(door: Door, journal: Journal, key: ServiceKey) -> APIRouter:
     routes = APIRouter(prefix="/webhooks", tags=["notices"])
-    any_token = Depends(door.needing())
+    office, any_office = Depends(holders(door, *OF_A_DEPARTMENT)), Depends(holders(door, *OF_ANYBODY))
 
-    @routes.put("/{webhook_id}")
-    async def put(webhook_id: Id, body: WebhookBody, token: AccessToken = any_token) -> Response:
-        actor = holder_of(token, *([body.office] if body.office else OF_A_DEPARTMENT))
+    @routes.put("/{webhook_id}", responses=MADE)
+    async def put(webhook_id: Id, body: WebhookBody, actor: Actor = any_office) -> Response:
+        check_holds(actor, *([body.office] if body.office else OF_A_DEPARTMENT))
         stated = _stated(webhook_id, body, actor, journal.now())
         async with journal.change(actor) as change:
             webhook, new_key = await flows.put_webhook(change, stated)
@@ -82,18 +107,17 @@ def _webhooks(door: Door, journal: Journal, key: ServiceKey) -> APIRouter:
         return answer(shown, 201 if webhook.generation == 1 and new_key else 200)
 
     @routes.post("/{webhook_id}/revoke")
-    async def revoke(webhook_id: Id, body: ReasonBody, token: AccessToken = any_token) -> Response:
-        async with journal.change(holder_of(token, *OF_A_DEPARTMENT)) as change:
+    async def revoke(webhook_id: Id, body: ReasonBody, actor: Actor = office) -> Response:
+        async with journal.change(actor) as change:
             webhook = await flows.revoke_webhook(change, webhook_id, body.reason)
         return answer(webhook)
 
     @routes.get("/{webhook_id}")
-    async def one(webhook_id: Id, token: AccessToken = any_token) -> Response:
-        return answer(await _own(journal, holder_of(token, *OF_A_DEPARTMENT), webhook_id))
+    async def one(webhook_id: Id, actor: Actor = office) -> Response:
+        return answer(await _own(journal, actor, webhook_id))
 
     @routes.get("")
-    async def some(after: After = "", limit: Limit = 100, token: AccessToken = any_token) -> Response:
-        actor = holder_of(token, *OF_A_DEPARTMENT)
+    async def some(after: After = "", limit: Limit = 100, actor: Actor = office) -> Response:
         async with journal.database.connect() as tx:
             found = await webhook_store.webhooks_of(tx, actor.department, after, limit)
         return page(found, limit, found[-1].id if found else "")
@@ -118,7 +142,7 @@ async def _own(journal: Journal, actor: Actor, webhook_id: str) -> Webhook:
 
 def _deliveries(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter(prefix="/webhooks/{webhook_id}/deliveries", tags=["notices"])
-    any_token = Depends(door.needing())
+    office = Depends(holders(door, *OF_A_DEPARTMENT))
 
     @routes.get("")
     async def some(
@@ -126,16 +150,16 @@ def _deliveries(door: Door, journal: Journal) -> APIRouter:
         state: Annotated[DeliveryState | None, Query()] = None,
         after: Number = 0,
         limit: Limit = 100,
-        token: AccessToken = any_token,
+        actor: Actor = office,
     ) -> Response:
-        webhook = await _own(journal, holder_of(token, *OF_A_DEPARTMENT), webhook_id)
+        webhook = await _own(journal, actor, webhook_id)
         async with journal.database.connect() as tx:
             found = await webhook_store.deliveries_of(tx, webhook.id, state, after, limit)
         return page(found, limit, str(found[-1].n) if found else "")
 
     @routes.post("/{n}/retry")
-    async def retry(webhook_id: Id, n: PathNumber, token: AccessToken = any_token) -> Response:
-        async with journal.change(holder_of(token, *OF_A_DEPARTMENT)) as change:
+    async def retry(webhook_id: Id, n: PathNumber, actor: Actor = office) -> Response:
+        async with journal.change(actor) as change:
             delivery = await flows.retry_delivery(change, webhook_id, n)
         return answer(delivery)
 

@@ -1,7 +1,7 @@
 """The directory in and out: Excel sheets, OpenAPI documents, WSDLs, DCAT-AP, and the whole as JSON."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
@@ -15,9 +15,9 @@ from catalog_service.api.answers import actor_of, answer
 from catalog_service.api.bodies import LONGEST_WSDL, Code, Id, Name, Version
 from catalog_service.api.directory import After
 from catalog_service.api.interchange_bodies import DirectoryBody
-from catalog_service.api.offices import writer_of
+from catalog_service.api.offices import writers
 from catalog_service.feed.flows import Journal
-from catalog_service.feed.model import PLATFORM
+from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.interchange import dcat, document_text, store, workbook
 from catalog_service.interchange.bundle import Bundle, as_one
 from catalog_service.interchange.document import FORMAT, Directory, Outcome, stated
@@ -33,6 +33,8 @@ from catalog_service.interchange.flows import (
 from catalog_service.interchange.table import rows_of
 from catalog_service.interchange.wsdl import PortName
 from catalog_service.policy.flows import Lawbook
+from runtime.access import Rule, ruled
+from runtime.documents import BYTES, MADE, body_of, content
 from runtime.errors import Refusal
 from wire import codes, scopes
 from wire.tokens import AccessToken, Door
@@ -40,6 +42,7 @@ from wire.tokens import AccessToken, Door
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LARGEST_IMPORT = 10 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
+_DCAT = [one[1].partition(";")[0] for one in dcat.FORMATS.values()]
 NO_STORE = {"Cache-Control": "no-store"}
 Page = Annotated[int, Query(ge=1, le=5000)]
 Networks = Annotated[list[Name], Query(max_length=100)]
@@ -60,20 +63,25 @@ def router(door: Door, journal: Journal, lawbook: Lawbook, public_url: str) -> A
     return routes
 
 
-def _check_may_send(token: AccessToken) -> None:
+def _senders(door: Door) -> Callable[[AccessToken], Awaitable[AccessToken]]:
     """The platform's operator writes, an officer drafts; the directory says whose things they are."""
-    needed = scopes.CATALOG_WRITE if token.department == PLATFORM else scopes.OFFICER
-    if needed not in token.scopes:
-        raise Refusal(codes.SCOPE_MISSING, f"needs {needed}", scope=needed)
+
+    async def sender(token: Annotated[AccessToken, Depends(door.needing())]) -> AccessToken:
+        needed = scopes.CATALOG_WRITE if token.department == PLATFORM else scopes.OFFICER
+        if needed not in token.scopes:
+            raise Refusal(codes.SCOPE_MISSING, f"needs {needed}", scope=needed)
+        return token
+
+    return ruled(sender, Rule("token", frozenset({scopes.CATALOG_WRITE, scopes.OFFICER})))
 
 
 # --- Excel ------------------------------------------------------------------------------------------------------------
 def _excel(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes = APIRouter(prefix="/excel")
-    any_token = Depends(door.needing())
+    any_token, sender = Depends(door.needing()), Depends(_senders(door))
     database = journal.database
 
-    @routes.get("", dependencies=[any_token])
+    @routes.get("", dependencies=[any_token], responses={200: content(XLSX)})
     async def export(provider: Provider = "") -> Response:
         rows: list[list[str | int]] = []
         async with database.connect() as tx:
@@ -84,13 +92,12 @@ def _excel(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
                     raise Refusal(codes.TOO_MUCH_AT_ONCE, "name a provider", limit=workbook.MOST_ROWS)
         return _book(await asyncio.to_thread(workbook.write, rows), f"directory{'-' if provider else ''}{provider}")
 
-    @routes.get("/template", dependencies=[any_token])
+    @routes.get("/template", dependencies=[any_token], responses={200: content(XLSX)})
     async def template() -> Response:
         return _book(await asyncio.to_thread(workbook.write, []), "template")
 
-    @routes.post("", max_body_size=LARGEST_IMPORT)
-    async def take(request: Request, dry_run: bool = False, token: AccessToken = any_token) -> Response:
-        _check_may_send(token)
+    @routes.post("", max_body_size=LARGEST_IMPORT, openapi_extra=body_of(XLSX, BYTES))
+    async def take(request: Request, dry_run: bool = False, token: AccessToken = sender) -> Response:
         try:
             grid = await asyncio.to_thread(workbook.read, await request.body())
         except workbook.BadWorkbook as bad:
@@ -112,15 +119,17 @@ def _book(content: bytes, name: str) -> Response:
 # --- OpenAPI ----------------------------------------------------------------------------------------------------------
 def _openapi(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter()
-    any_token = Depends(door.needing())
+    writer = Depends(writers(door))
 
-    @routes.post("/openapi", max_body_size=document_text.MOST_BYTES)
+    @routes.post(
+        "/openapi", max_body_size=document_text.MOST_BYTES, responses=MADE,
+        openapi_extra=body_of("application/yaml", {"type": "string"}),
+    )  # fmt: skip
     async def take(
         request: Request, resource: Code, interface: Id, version: Version = "v1", base_url: BaseUrl = "",
         networks: Networks = [], split: Literal["", "tag"] = "", dry_run: bool = False,  # noqa: B006  # never changed
-        token: AccessToken = any_token,
+        actor: Actor = writer,
     ) -> Response:  # fmt: skip
-        actor = writer_of(token)
         content = await request.body()
         options = Options(
             resource=resource, interface=interface, version=version, base_url=base_url, networks=networks,
@@ -139,15 +148,16 @@ def _openapi(door: Door, journal: Journal) -> APIRouter:
 # --- WSDL -------------------------------------------------------------------------------------------------------------
 def _wsdl(door: Door, journal: Journal) -> APIRouter:
     routes = APIRouter()
-    any_token = Depends(door.needing())
+    writer = Depends(writers(door))
 
-    @routes.post("/wsdl", max_body_size=LONGEST_WSDL)
+    @routes.post(
+        "/wsdl", max_body_size=LONGEST_WSDL, responses=MADE, openapi_extra=body_of("text/xml", {"type": "string"})
+    )
     async def take(
         request: Request, resource: Code, interface: Id, version: Version = "v1", base_url: BaseUrl = "",
         networks: Networks = [], service: PortWord = "", port: PortWord = "",  # noqa: B006  # never changed
-        split: Literal["", "operation"] = "", dry_run: bool = False, token: AccessToken = any_token,
+        split: Literal["", "operation"] = "", dry_run: bool = False, actor: Actor = writer,
     ) -> Response:  # fmt: skip
-        actor = writer_of(token)
         content = await request.body()
         options = Options(
             resource=resource, interface=interface, version=version, base_url=base_url, networks=networks,
@@ -167,7 +177,7 @@ def _wsdl(door: Door, journal: Journal) -> APIRouter:
 def _dcat(door: Door, database: AsyncEngine, public_url: str) -> APIRouter:
     routes = APIRouter()
 
-    @routes.get("/dcat", dependencies=[Depends(door.needing())])
+    @routes.get("/dcat", dependencies=[Depends(door.needing())], responses={200: content(*_DCAT)})
     async def describe(
         form: Annotated[Literal["ttl", "jsonld", "rdf"], Query(alias="format")] = "ttl",
         provider: Provider = "", after: After = "", limit: Page = 1000,

@@ -7,19 +7,21 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from catalog_service.api.answers import answer
-from catalog_service.api.bodies import Body, Id, Name
-from catalog_service.api.offices import holder_of
+from catalog_service.api.bodies import IN_THE_CALENDAR, Body, Id, Name
+from catalog_service.api.offices import holders
 from catalog_service.clocks import flows as clocks
 from catalog_service.clocks.reckon import last_day
 from catalog_service.feed.flows import Journal
+from catalog_service.feed.model import Actor
 from catalog_service.policy import flows, store
 from catalog_service.policy.flows import Lawbook, today
+from runtime.documents import body_of
 from runtime.errors import BODY_TOO_LARGE, INVALID_REQUEST, Refusal
 from statute.calendar import SHANGHAI, Calendar, CalendarError
 from statute.model import CLOCK_KEYS, UnknownKey
 from statute.resolve import Law
 from wire import codes, scopes
-from wire.tokens import AccessToken, Door
+from wire.tokens import Door
 
 LARGEST_FILE = 64 * 1024
 Profile = Annotated[str, Query(max_length=64, pattern=r"^[a-z0-9._-]*$")]
@@ -29,7 +31,7 @@ Region = Annotated[str, Path(pattern=r"^[A-Z]{2}(?:-[0-9A-Z]{1,12})?$")]
 QueryRegion = Annotated[str, Query(pattern=r"^(?:[A-Z]{2}(?:-[0-9A-Z]{1,12})?)?$")]
 YearNumber = Annotated[int, Path(ge=1949, le=9998)]
 Days = Annotated[int, Query(ge=0, le=1000)]
-From = Annotated[date, Query(alias="from")]
+From = Annotated[date, IN_THE_CALENDAR, Query(alias="from")]
 
 
 class ProfileBody(Body):
@@ -50,7 +52,7 @@ def router(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
 # --- which profile ----------------------------------------------------------------------------------------------------
 def _profiles(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes = APIRouter()
-    any_token = Depends(door.needing())
+    any_token, authority = Depends(door.needing()), Depends(holders(door, scopes.AUTHORITY))
 
     @routes.get("/profiles", dependencies=[any_token])
     async def all_of_them() -> Response:
@@ -71,8 +73,7 @@ def _profiles(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
         return answer({**msgspec.structs.asdict(history[0]), **told, "history": history})
 
     @routes.post("/profile")
-    async def activate(body: ProfileBody, token: AccessToken = any_token) -> Response:
-        actor = holder_of(token, scopes.AUTHORITY)
+    async def activate(body: ProfileBody, actor: Actor = authority) -> Response:
         async with journal.change(actor) as change:
             try:
                 made = await flows.activate(change, lawbook, body.profile, body.reason, override=body.override)
@@ -158,7 +159,7 @@ def _simulated(law: Law, key: str, day: date, calendar: Calendar) -> dict[str, A
 # --- working days -----------------------------------------------------------------------------------------------------
 def _calendars(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
     routes = APIRouter()
-    any_token = Depends(door.needing())
+    any_token, authority = Depends(door.needing()), Depends(holders(door, scopes.AUTHORITY))
 
     @routes.get("/due", dependencies=[any_token])
     async def due(day: From, days: Days, region: QueryRegion = "") -> Response:
@@ -176,9 +177,8 @@ def _calendars(door: Door, journal: Journal, lawbook: Lawbook) -> APIRouter:
             history = await store.imports(tx, region)
         return answer({**msgspec.to_builtins(calendar, str_keys=True), "history": history})
 
-    @routes.post("/calendars/{region}/years/{year}")
-    async def adopt(region: Region, year: YearNumber, request: Request, token: AccessToken = any_token) -> Response:
-        actor = holder_of(token, scopes.AUTHORITY)
+    @routes.post("/calendars/{region}/years/{year}", openapi_extra=body_of("application/yaml", {"type": "string"}))
+    async def adopt(region: Region, year: YearNumber, request: Request, actor: Actor = authority) -> Response:
         stated = flows.read_year(await _text(request), region, year)
         async with journal.change(actor) as change:
             adopted = await clocks.adopt_year(change, lawbook, region, stated)

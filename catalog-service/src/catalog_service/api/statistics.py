@@ -7,12 +7,14 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from catalog_service.api.answers import actor_of, answer
+from catalog_service.api.bodies import IN_THE_CALENDAR
 from catalog_service.feed.flows import Journal
 from catalog_service.feed.model import PLATFORM, Actor
 from catalog_service.policy.flows import Lawbook, today
 from catalog_service.statistics.flows import statistics
 from catalog_service.statistics.model import LONGEST_DAYS, Scope
 from catalog_service.statistics.usage import take_report
+from runtime.documents import JSON_TEXT, body_of, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.service_auth import ServiceKey, only_services
 from wire import codes
@@ -20,8 +22,8 @@ from wire.tokens import AccessToken, Door
 from wire.usage import Report
 
 EARLIEST, LATEST = date(2000, 1, 1), date(2100, 1, 1)
-First = Annotated[date | None, Query(alias="from", ge=EARLIEST, le=LATEST)]
-Last = Annotated[date | None, Query(alias="to", ge=EARLIEST, le=LATEST)]
+First = Annotated[date | None, IN_THE_CALENDAR, Query(alias="from", ge=EARLIEST, le=LATEST)]
+Last = Annotated[date | None, IN_THE_CALENDAR, Query(alias="to", ge=EARLIEST, le=LATEST)]
 Name = Annotated[str, Query(max_length=64, pattern=r"^[^\x00]*$")]
 
 
@@ -45,7 +47,10 @@ def router(door: Door, journal: Journal, lawbook: Lawbook, key: ServiceKey) -> A
             await connection.execution_options(isolation_level="REPEATABLE READ")
             return answer(await statistics(connection, lawbook, scope, now))
 
-    @routes.post("/usage", tags=["internal"], dependencies=[Depends(only_services(key))])
+    @routes.post(
+        "/usage", tags=["internal"], dependencies=[Depends(only_services(key))],
+        openapi_extra=body_of(JSON_TEXT, schema_of(Report)),
+    )  # fmt: skip
     async def usage(request: Request) -> Response:
         """`wire.usage.Report` of a gateway."""
         try:

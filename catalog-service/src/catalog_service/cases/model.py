@@ -48,6 +48,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     networks: list[str] = []
     hours: str = ""
     rate_per_s: float = 0.0
+    quota_day: int = 0
+    quota_month: int = 0
     department: str = ""
     resource: str = ""
     interface: str = ""

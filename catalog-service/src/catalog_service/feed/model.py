@@ -9,7 +9,7 @@ from wire import catalog, scopes
 PLATFORM = "platform"
 """The department of the operator whose key is made with the installation."""
 _OVERSEERS = frozenset({scopes.AUTHORITY, scopes.UPPER_AUTHORITY, scopes.GOVERNMENT})
-Thing = catalog.Department | catalog.System | catalog.Interface | catalog.Grant
+Thing = catalog.Department | catalog.System | catalog.Interface | catalog.Grant | catalog.Revocation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,8 @@ def kind_and_id(thing: Thing) -> tuple[catalog.Kind, str]:
             return "interface", thing.key
         case catalog.Grant():
             return "grant", thing.id
+        case catalog.Revocation():
+            return "revocation", thing.id
 
 
 def stamped(thing: Thing, revision: int) -> Thing:

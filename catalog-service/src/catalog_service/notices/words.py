@@ -63,6 +63,10 @@ WORDS: dict[str, Text] = {
         "{year} 年放假安排尚未导入，跨年时限均为预计，请导入",
         "The holidays of {year} are not imported; time limits that reach into it are provisional",
     ),
+    "client.key_expiring": (
+        "系统 {client} 的密钥 {kid} 将于 {ends} 失效，剩余不足 {days} 天，请登记新密钥后停用旧密钥",
+        "Key {kid} of {client} ends {ends}, in {days} days or less; register a new one, then take the old one away",
+    ),
     "webhook.dead": (
         "推送 {webhook} 多次失败：{error}；消息仍在收件箱，可重新推送",
         "Webhook {webhook} keeps failing: {error}; the notices stay in the inbox and can be sent again",

@@ -3,7 +3,7 @@
 Public under /api/exchange/credentials. A department's data officer does this for its own, the operator for all.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Annotated
 
@@ -16,7 +16,9 @@ from exchange_service.credentials.model import Credential
 from exchange_service.credentials.store import Kept, Store, new_version
 from exchange_service.registry import Departments
 from relay.egress import Egress
+from runtime.access import Rule, ruled
 from runtime.clock import Clock
+from runtime.documents import JSON_TEXT, body_of, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from wire import codes, scopes
 from wire.audit import new_event
@@ -44,6 +46,17 @@ def require_charge(token: AccessToken, department: str, departments: Departments
         raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.OFFICER}", scope=scopes.OFFICER)
     if token.department != department:
         raise Refusal(codes.NOT_RESPONSIBLE, "this belongs to another department", responsible=department)
+
+
+def keepers(door: Door) -> Callable[[AccessToken], Awaitable[AccessToken]]:
+    """A dependency: a token that may look after something; `require_charge` says what."""
+
+    async def keeper(token: Annotated[AccessToken, Depends(door.needing())]) -> AccessToken:
+        if not token.scopes & {scopes.OFFICER, scopes.CATALOG_WRITE}:
+            raise Refusal(codes.SCOPE_MISSING, f"scope {scopes.OFFICER}", scope=scopes.OFFICER)
+        return token
+
+    return ruled(keeper, Rule("token", frozenset({scopes.OFFICER, scopes.CATALOG_WRITE})))
 
 
 class Drawer:
@@ -146,9 +159,9 @@ def router(
     departments = departments or Departments()
     drawer = Drawer(store, keychain, events, egress, clock, served)
     routes = APIRouter(prefix="/credentials", tags=["credentials"])
-    who = Depends(door.needing())
+    who = Depends(keepers(door))
 
-    @routes.put("/{department}/{name}", max_body_size=LARGEST)
+    @routes.put("/{department}/{name}", max_body_size=LARGEST, openapi_extra=body_of(JSON_TEXT, schema_of(Credential)))
     async def put(department: Id, name: Id, request: Request, token: AccessToken = who) -> Response:
         require_charge(token, department, departments)
         return _answer(await drawer.put(token, department, name, await request.body()))
@@ -165,7 +178,7 @@ def router(
         require_charge(token, whose, departments)
         return _answer({"items": await drawer.all(whose)})
 
-    @routes.delete("/{department}/{name}")
+    @routes.delete("/{department}/{name}", status_code=204)
     async def delete(department: Id, name: Id, token: AccessToken = who) -> Response:
         require_charge(token, department, departments)
         await drawer.delete(token, department, name)

@@ -9,10 +9,11 @@ from typing import Annotated
 import msgspec
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from exchange_service.api.credentials import Id, require_charge
+from exchange_service.api.credentials import Id, keepers, require_charge
 from exchange_service.registry import Platform
 from exchange_service.trial import Asked, Report, Trial
 from runtime.clock import Clock
+from runtime.documents import JSON_TEXT, body_of, schema_of
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.http import AsyncClient, HTTPError
 from runtime.ids import uuid7
@@ -83,9 +84,11 @@ def router(
     """The one route. `limit_bytes` is that of a provider's answer."""
     bench = Bench(catalog, key, events, platform, clock, limit_bytes)
     routes = APIRouter(prefix="/interfaces", tags=["interfaces"])
-    who = Depends(door.needing())
+    who = Depends(keepers(door))
 
-    @routes.post("/{interface_id}/{version}/test", max_body_size=LARGEST)
+    @routes.post(
+        "/{interface_id}/{version}/test", max_body_size=LARGEST, openapi_extra=body_of(JSON_TEXT, schema_of(Asked))
+    )
     async def test(interface_id: Id, version: Version, request: Request, token: AccessToken = who) -> Response:
         report = await bench.test(token, interface_id, version, await request.body())
         return Response(_encode(report), 200, {"Cache-Control": "no-store"}, "application/json")

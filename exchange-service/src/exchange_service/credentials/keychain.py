@@ -14,11 +14,11 @@ import structlog
 
 from exchange_service.credentials.model import Credential
 from exchange_service.credentials.oauth import Tokens
-from exchange_service.credentials.seal import CannotOpen
 from exchange_service.credentials.store import CHANNEL, Key, Sealed, Store
 from relay.egress import Egress
 from runtime.db import plain
 from runtime.errors import Refusal
+from runtime.seal import CannotOpen
 from runtime.tasks import happens
 from wire import codes
 

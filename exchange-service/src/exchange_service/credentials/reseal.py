@@ -12,9 +12,9 @@ from pathlib import Path
 
 import asyncpg
 
-from exchange_service.credentials.seal import BadKeys, CannotOpen, Seal
 from exchange_service.credentials.store import Store
 from runtime.db import plain
+from runtime.seal import BadKeys, CannotOpen, Seal
 
 
 async def reseal(database_url: str, seal: Seal) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import msgspec
 
 from exchange_service.credentials.model import Credential, kind_of
-from exchange_service.credentials.seal import Seal
+from runtime.seal import Seal
 
 CHANNEL = "exchange_credential"
 """Every committed change is announced on it."""

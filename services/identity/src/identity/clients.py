@@ -1,4 +1,5 @@
-"""How a client proves who it is: `private_key_jwt` (RFC 7523, RFC 10070), and a secret in development.
+"""How a client proves who it is: `private_key_jwt` (RFC 7523, RFC 10070), a TLS certificate (RFC 8705 section 2.1), and
+a secret in development.
 
 The proof comes first and its details later: until signature or secret were right, every fault looks the same and costs
 the same, whether the client exists or not. Authlib's own assertion check tells strangers which part failed and takes
@@ -9,18 +10,19 @@ import base64
 import binascii
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any
 from urllib.parse import unquote_plus
 
-from identity.keys import KEYS_AT_MOST, decoy, signed_by_one_of
+from identity.certificates import TLS_CLIENT_AUTH, certificate_of, is_current, is_named
+from identity.keys import KEYS_AT_MOST, decoy, expiry, signer_among
 from identity.server import ClientRefused, TokenRequest
 from identity.store import Client, find_client, use_assertion
 from identity.tokens import check_assertion, described, digest
-from wire.tokens import InvalidToken, read
+from wire.jose import InvalidToken, read
 
 PRIVATE_KEY_JWT = "private_key_jwt"
 CLIENT_SECRET_BASIC = "client_secret_basic"  # noqa: S105  # the name of a method
@@ -28,6 +30,7 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 ID_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _ID = re.compile(ID_PATTERN.removesuffix("$"))
 _LONGEST_BASIC = 1024
+_OTHER_WAYS = {"client_assertion", "client_secret"}
 
 
 def _known(request: TokenRequest, client_id: object) -> Client | None:
@@ -59,13 +62,15 @@ class PrivateKeyJwt:
         except InvalidToken:
             return None
         client = _known(request, claims.get("sub"))
-        proved = signed_by_one_of(assertion, self.candidates(client, header.get("kid")))
+        key = signer_among(assertion, self.candidates(client, header.get("kid")))
         if client is None:
             return None
-        if not proved:
+        if key is None:
             request.suspect = (client, "signature")
             return None
         request.proved = True
+        if ended := expiry(key, request.at):
+            raise _refuse(request, client, "key", f"key {key['kid']}: {ended}; register a new key of this client")
         self._check(request, client, header, claims)
         return client
 
@@ -86,6 +91,29 @@ class PrivateKeyJwt:
         until = datetime.fromtimestamp(claims["exp"], UTC)
         if not use_assertion(request.transaction, digest(client.id, claims["jti"]), until):
             raise _refuse(request, client, "replay", "assertion jti: was used before; sign a new assertion each time")
+
+
+class TlsClientAuth:
+    """Client authentication by the certificate of the connection, for a client whose registration names it."""
+
+    def __call__(self, _query: object, request: TokenRequest) -> Client | None:
+        """The client, or None where nothing was proved; raises ClientRefused for a certificate out of its time."""
+        if request.authorization or request.form.keys() & _OTHER_WAYS:
+            return None
+        certificate = certificate_of(request.front.certificate)
+        if certificate is None:
+            return None
+        client = _known(request, request.form.get("client_id"))
+        named = is_named(certificate, client.certificate_name if client else "CN=nobody")
+        if client is None or client.method != TLS_CLIENT_AUTH:
+            return None
+        if not named:
+            request.suspect = (client, "certificate")
+            return None
+        request.proved = True
+        if not is_current(certificate, request.at):
+            raise _refuse(request, client, "certificate", "certificate: is not within its time")
+        return client
 
 
 class SecretBasic:
@@ -123,3 +151,15 @@ def basic_pair(authorization: str) -> tuple[str, str] | None:
         return (unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")) if colon else None
     except (binascii.Error, ValueError):
         return None
+
+
+def claimed_client(form: Mapping[str, str], authorization: str) -> str:
+    """Who the sender says that it is, "" where it says nothing; nothing is proved yet."""
+    pair = basic_pair(authorization)
+    if pair is not None:
+        return pair[0]
+    try:
+        claimed = read(form["client_assertion"])[1].get("sub") if "client_assertion" in form else None
+    except InvalidToken:
+        claimed = None
+    return claimed if isinstance(claimed, str) else form.get("client_id", "")

@@ -1,6 +1,11 @@
-"""The one grant: `client_credentials` (RFC 6749 section 4.4), and the token it ends in (RFC 9068)."""
+"""What a token is given for: `client_credentials` (RFC 6749 section 4.4), and the token itself (RFC 9068).
+
+A grant of Authlib's checks the request; `generate_token` of ours says for whom the token is and lets `AccessTokens`
+make it.
+"""
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -9,7 +14,7 @@ from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
 from identity.keys import SigningKeys
 from identity.store import Client
-from identity.tokens import access_claims, described
+from identity.tokens import Holder, access_claims, described
 from runtime.clock import Clock
 from runtime.ids import uuid7
 
@@ -32,25 +37,32 @@ class AccessTokens:
         self._life_s = life_s
         self._clock = clock
 
-    def __call__(self, *, client: Client, scope: str | None, **_: object) -> dict[str, Any]:
-        """The members of the answer, and `jti`, which the server takes out again."""
+    def __call__(
+        self, holder: Holder, scope: str, bound: Mapping[str, str], *, ends: int | None = None
+    ) -> dict[str, Any]:
+        """The members of the answer, and `jti` and `holder`, which the server takes out again (`save_token`).
+
+        bound  `cnf` of the token, {} for nothing    ends  Unix seconds which it may not outlive, None for its full life
+        """
         at = self._clock.now()
-        scope = scope or client.scope
+        now_s = int(at.timestamp())
+        life_s = self._life_s if ends is None else min(self._life_s, ends - now_s)
         token_id = str(uuid7(int(at.timestamp() * 1000)))
         claims = access_claims(
-            issuer=self._issuer, audience=self._audience, client=client.id, department=client.department,
-            scope=scope, token_id=token_id, now_s=int(at.timestamp()), life_s=self._life_s,
+            holder, issuer=self._issuer, audience=self._audience, scope=scope, token_id=token_id, now_s=now_s,
+            life_s=life_s, bound=bound,
         )  # fmt: skip
         return {
             "access_token": self._keys.sign(claims),
-            "token_type": "Bearer",
-            "expires_in": self._life_s,
+            "token_type": "DPoP" if "jkt" in bound else "Bearer",
+            "expires_in": life_s,
             "scope": scope,
             "jti": token_id,
+            "holder": holder,
         }
 
 
-def client_credentials(audience: str) -> type:
+def client_credentials(audience: str, tokens: AccessTokens) -> type:
     """The grant for one audience, as the class that Authlib wants."""
 
     class ClientCredentials(ClientCredentialsGrant):  # type: ignore[misc]  # Authlib publishes no types
@@ -60,18 +72,27 @@ def client_credentials(audience: str) -> type:
             check_scope(self.request.client, self.request.payload.scope)
             check_target(audience, self.request.form.get("resource"))
 
+        def generate_token(self, *, scope: str | None, **_: object) -> dict[str, Any]:
+            client: Client = self.request.client
+            holder = Holder(client.id, client.id, client.department)
+            return tokens(holder, scope or client.scope, self.request.bound)
+
     return ClientCredentials
 
 
 def check_scope(client: Client, scope: str | None) -> None:
     """Raise InvalidScopeError unless the client has every scope that it asks for (RFC 6749 section 3.3)."""
-    if scope is None:
-        return
+    if scope is not None:
+        check_among(scope, client.scopes)
+
+
+def check_among(scope: str, allowed: frozenset[str]) -> None:
+    """Raise InvalidScopeError unless the scopes asked for are some of these."""
     if not _SCOPE.fullmatch(scope):
         raise InvalidScopeError("scope: expected words of printable ASCII with one space between them")
-    missing = sorted(set(scope.split(" ")) - client.scopes)
+    missing = sorted(set(scope.split(" ")) - allowed)
     if missing:
-        raise InvalidScopeError(f"scope: expected some of {client.scope}; got {' '.join(missing)[:120]}")
+        raise InvalidScopeError(f"scope: expected some of {' '.join(sorted(allowed))}; got {' '.join(missing)[:120]}")
 
 
 def check_target(audience: str, resource: str | None) -> None:

@@ -5,7 +5,7 @@ then the token leaves. A log that cannot be reached means no token; the record t
 nobody has seen, and that is the side to err on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 from sqlalchemy.engine import Connection
@@ -15,13 +15,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.responses import Response
 
 from identity import events
+from identity.presented import Presented
 from identity.refusals import Refusals
-from identity.server import Server, TokenRequest
+from identity.server import NOWHERE, Server, TokenRequest
 from identity.store import forget_assertions
+from identity.throttle import Throttle
 from runtime.clock import Clock
 from runtime.errors import Refusal
 from runtime.outbox import Outbox
 from wire import codes
+from wire.front import Front
 
 log = structlog.get_logger()
 
@@ -30,20 +33,47 @@ class Issuing:
     """Answers token requests and keeps the log told about them."""
 
     def __init__(
-        self, database: AsyncEngine, server: Server, outbox: Outbox, *, token_endpoint: str, clock: Clock
-    ) -> None:
+        self, database: AsyncEngine, server: Server, outbox: Outbox, presented: Presented, throttle: Throttle,
+        refusals: Refusals, *, token_endpoint: str, clock: Clock,
+    ) -> None:  # fmt: skip
         self._database = database
         self._server = server
         self._outbox = outbox
+        self._presented = presented
         self._token_endpoint = token_endpoint
         self._clock = clock
-        self._refusals = Refusals()
+        self._refusals = refusals
+        self._throttle = throttle
 
-    async def answer(self, form: Mapping[str, str], authorization: str) -> Response:
-        """Token or OAuth error; raises Refusal(AUDIT_UNAVAILABLE) when the token cannot be recorded."""
+    async def answer(
+        self, form: Mapping[str, str], authorization: str, front: Front = NOWHERE, proofs: Sequence[str] = ()
+    ) -> Response:
+        """Token or OAuth error; raises Refusal(AUDIT_UNAVAILABLE) when the token cannot be recorded.
+
+        front  the other end of the line    proofs  the DPoP headers
+        """
+
+        async def work() -> Response:
+            return await self._answer(form, authorization, front, proofs)
+
+        return await self._throttle.guard(form, authorization, front, self._clock.now().timestamp(), work)
+
+    async def _answer(
+        self, form: Mapping[str, str], authorization: str, front: Front, proofs: Sequence[str]
+    ) -> Response:
+        subject_token = await self._presented.read(form.get("subject_token"))
+
+        def asked(transaction: Connection) -> TokenRequest:
+            return TokenRequest(
+                form, authorization, address=self._token_endpoint, transaction=transaction, at=self._clock.now(),
+                front=front, proofs=proofs, subject_token=subject_token,
+            )  # fmt: skip
+
         try:
             async with self._database.begin() as transaction:
-                request, response = await transaction.run_sync(self._decide, form, authorization)
+                request, response = await transaction.run_sync(self._decide, asked)
+                for more in request.also:
+                    await more(transaction)
                 await self._write_issued(transaction, request)
         except (OSError, DBAPIError, NoConnectionLeft) as error:
             log.warning("token.database_unreachable", error=type(error).__name__)
@@ -55,19 +85,18 @@ class Issuing:
         return response
 
     def _decide(
-        self, transaction: Connection, form: Mapping[str, str], authorization: str
+        self, transaction: Connection, asked: Callable[[Connection], TokenRequest]
     ) -> tuple[TokenRequest, Response]:
-        request = TokenRequest(
-            form, authorization, address=self._token_endpoint, transaction=transaction, at=self._clock.now()
-        )
+        request = asked(transaction)
         return request, self._server.answer(request)
 
     async def _write_issued(self, transaction: AsyncConnection, request: TokenRequest) -> None:
         if request.issued is None:
             return
+        issued = request.issued
         event = events.token_issued(
-            client=request.client.id, department=request.client.department, scope=request.issued.scope,
-            token_id=request.issued.token_id, method=request.auth_method, at=request.at,
+            holder=issued.holder, scope=issued.scope, token_id=issued.token_id, method=request.auth_method,
+            bound=request.bound, exchanged=issued.exchanged, at=request.at,
         )  # fmt: skip
         await self._outbox.write(transaction, event, request.at)
 

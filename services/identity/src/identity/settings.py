@@ -35,12 +35,37 @@ class Settings(ServiceSettings):
     """`aud` of every token; the issuer where it is empty."""
     audit_url: str
     """Address of the audit service, which has to record a token before it is answered."""
-    signing_keys_file: Path
-    """JWK set with private EC P-256 keys: the first one signs, all are published."""
+    catalog_url: str
+    """Address of the catalog, which carries revocations to gateways and says who is suspended."""
+    seal_keys_file: Path
+    """Keys under which what signs tokens is kept, one a line: id, aes-256-gcm or sm4-gcm, hex. The first seals, all
+    open."""
+    signing_keys_file: Path | None = None
+    """JWK set with private EC P-256 keys to begin with, of which the first one signs; read at the first start alone."""
+    rotate_days: Annotated[int, Field(ge=1, le=365)] = 30
+    """Days after which a new key signs."""
+    publish_ahead_s: Annotated[int, Field(ge=11, le=86400)] = 150
+    """Seconds that a new key is published before it signs. Others keep our keys for 60; gateways that see an unknown
+    name fetch them at once, but not twice in 10."""
+    client_key_days: Annotated[int, Field(ge=1, le=3650)] = 730
+    """Days that a client's key lasts at most, and where nothing else is said."""
     operator_jwks_file: Path
     """Public JWK set of the client platform-operator, registered at the first start."""
     allow_client_secret_basic: bool = False
     """Whether clients may authenticate with a secret; for development."""
+    dpop_nonce: bool = False
+    """Whether proofs of possession (DPoP) at the token endpoint have to name a nonce of ours (RFC 9449 section 8)."""
+    session_idle_minutes: Annotated[int, Field(ge=1, le=480)] = 30
+    """Minutes without use after which a person has to sign in again."""
+    session_hours: Annotated[int, Field(ge=1, le=24)] = 8
+    """Hours after which a person has to sign in again in any case."""
+    external_issuer: Annotated[str, AfterValidator(lambda url: _issuer(url) if url else url)] = ""
+    """Another OpenID provider by which people may sign in; its authorization endpoint has to be on the same host. ""
+    for none."""
+    external_client_id: str = ""
+    """What that provider calls us."""
+    external_key_file: Path | None = None
+    """Our private EC P-256 JWK there (private_key_jwt), with its kid."""
     instance: str = "identity-1"
     """Name of this process in the log; no two processes may share one."""
     token_life_s: Annotated[int, Field(ge=1, le=300)] = 300

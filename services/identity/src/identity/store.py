@@ -5,13 +5,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Boolean, Column, DateTime, LargeBinary, MetaData, Row, Table, Text, delete, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+)
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql import Delete, Select
 
 from runtime.outbox import outbox_table
+from wire.catalog import Revocation
 
 SCHEMA = "identity"
 metadata = MetaData()
@@ -43,6 +57,15 @@ used_assertion = Table(
     schema=SCHEMA,
 )
 outbox = outbox_table(metadata, SCHEMA)
+revocation_outbox = outbox_table(metadata, SCHEMA, "revocation_outbox")
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("before", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    schema=SCHEMA,
+)
 CLIENT_CREDENTIALS = "client_credentials"
 
 
@@ -144,3 +167,23 @@ def use_assertion(transaction: Connection, digest: bytes, expires_at: datetime) 
 def forget_assertions(before: datetime) -> Delete:
     """Rows of assertions that would be refused as expired anyway."""
     return delete(used_assertion).where(used_assertion.c.expires_at < before)
+
+
+async def keep_revocation(transaction: AsyncConnection, kept: Revocation) -> None:
+    """Keep what tokens are told by; the same one twice reaches as far as the farther of both."""
+    new = insert(revocation).values(id=kept.id, before=kept.before, until=kept.until)
+    farther = {
+        "before": func.greatest(revocation.c.before, new.excluded.before),
+        "until": func.greatest(revocation.c.until, new.excluded.until),
+    }
+    await transaction.execute(new.on_conflict_do_update(index_elements=["id"], set_=farther))
+
+
+def find_revocations(ids: Sequence[str]) -> Select[tuple[str, int]]:
+    """Which of these there are (wire.catalog.Revocation.id), each with its `before`."""
+    return select(revocation.c.id, revocation.c.before).where(revocation.c.id.in_(ids))
+
+
+def forget_revocations(before_s: int) -> Delete:
+    """Revocations of tokens that have all run out at this Unix second."""
+    return delete(revocation).where(revocation.c.until < before_s)

@@ -15,6 +15,8 @@ SKEW_S = 10
 """How far a client's clock may be ahead of ours: `iat` and `nbf` may lie so far in the future."""
 OLDEST_IAT_S = 600
 LONGEST_JTI = 256
+PERSON = "person:"
+"""How the subject of a person's token begins."""
 ASSERTION_TYPES = (None, "JWT", "client-authentication+jwt")
 LONGEST_DESCRIPTION = 300
 _OUTSIDE_DESCRIPTION = re.compile(r"[^\x20-\x21\x23-\x5B\x5D-\x7E]")
@@ -28,21 +30,44 @@ class Fault:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """For whom a token is (RFC 9068 section 2.2).
+
+    subject     `sub`: the system itself, the system acted for (RFC 8693 section 4.1), or "person:…"
+    client      `client_id`: who gets the token
+    department  of the subject
+    """
+
+    subject: str
+    client: str
+    department: str
+
+    @property
+    def actor(self) -> str:
+        """The client that acts for another system, "" where nobody does."""
+        return "" if self.subject == self.client or self.subject.startswith(PERSON) else self.client
+
+
 def access_claims(
-    *, issuer: str, audience: str, client: str, department: str, scope: str, token_id: str, now_s: int, life_s: int
-) -> dict[str, str | int]:
-    """Claims of an access token for a system that acts for itself: `sub` is the client (RFC 9068 section 2.2)."""
-    return {
+    holder: Holder, *, issuer: str, audience: str, scope: str, token_id: str, now_s: int, life_s: int,
+    bound: Mapping[str, str] | None = None,
+) -> dict[str, object]:  # fmt: skip
+    """Claims of an access token (RFC 9068 section 2.2). `bound` is what it is tied to, as in `cnf` (RFC 7800)."""
+    claims: dict[str, object] = {
         "iss": issuer,
-        "sub": client,
+        "sub": holder.subject,
         "aud": audience,
-        "client_id": client,
-        "department": department,
+        "client_id": holder.client,
+        "department": holder.department,
         "scope": scope,
         "iat": now_s,
         "exp": now_s + life_s,
         "jti": token_id,
     }
+    if holder.actor:
+        claims["act"] = {"sub": holder.actor}
+    return {**claims, "cnf": dict(bound)} if bound else claims
 
 
 def check_assertion(

@@ -32,7 +32,7 @@ class Call:
 
     __slots__ = (
         "_answered", "_before_head", "_bodiless", "_chunked", "_expects_continue", "_left", "_old", "_out", "answered",
-        "body", "client", "headers", "method", "started", "target",
+        "body", "certificate", "client", "headers", "method", "secure", "started", "target",
     )  # fmt: skip
 
     def __init__(
@@ -46,13 +46,19 @@ class Call:
         out: Outflow,
         before_head: Callable[[], bytes],
         answered: Callable[[bool], None],
+        certificate: bytes = b"",
+        secure: bool = False,
     ) -> None:
         """before_head  gives the lines that the connection adds (date, close)
-        answered     told when the answer is complete, with False when the connection has to be broken off"""
+        answered     told when the answer is complete, with False when the connection has to be broken off
+        certificate  DER of the certificate that the client proved to hold in TLS, b"" for none
+        secure       whether it came over TLS"""
         self.method = method
         self.target = target
         self.headers = headers
         self.client = client
+        self.certificate = certificate
+        self.secure = secure
         self.body = body
         self.started = False
         self.answered = False

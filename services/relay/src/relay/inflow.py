@@ -11,6 +11,8 @@ from relay.waiting import Promise
 HIGH_WATER_BYTES = 256 * 1024
 """More than this waiting for its reader, and the peer is made to wait."""
 MAX_PADDING_BYTES = 16 * 1024
+SMALL_BYTES = 1024
+"""Chunks are kept together up to this size: a million chunks of one byte would take forty times their size."""
 
 
 class BodyTooLarge(Exception):
@@ -74,8 +76,11 @@ class Inflow:
 
     # --- the parser's side
     def feed(self, chunk: bytes) -> None:
-        self._chunks.append(chunk)
         self._size += len(chunk)
+        if self._chunks and len(chunk) + len(self._chunks[-1]) <= SMALL_BYTES:
+            self._chunks[-1] += chunk
+        else:
+            self._chunks.append(chunk)
 
     def end(self) -> None:
         self.complete = True

@@ -4,7 +4,8 @@ A request whose path starts with the service's call prefix is handed to its hand
 falls through to FastAPI unchanged: one port, one process, one parser for both lanes.
 
 Rules: a head has to be complete 5 s after its first byte, a body 20 s after its head, an idle connection ends after
-10 s, a client that does not take 64 KiB of its answer in 30 s is cut off. What arrives before the answer to the request
+10 s, a client that does not take 64 KiB of its answer in 30 s is cut off; an address may hold so many connections and
+no more. What arrives before the answer to the request
 before it (pipelining) is not read: the connection ends with the answer under way (RFC 9112 section 9.3.2: the client
 may retry).
 """
@@ -19,6 +20,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from relay import strict
 from relay.call import STATUS_LINES, Call, ClientGone, RequestCut
+from relay.crowd import Crowd
 from relay.inflow import Inflow, Padding
 from relay.outflow import Outflow
 from relay.waiting import drive
@@ -31,6 +33,8 @@ MIN_PROGRESS_BYTES = 64 * 1024
 OTHER_BODY_BYTES = 10 * 1024 * 1024
 """The largest body on the other lane; calls are limited by their handlers."""
 NEVER = float("inf")
+CERTIFICATE = "client_certificate"
+"""Where a request on the other lane has the DER of its client's certificate, verified in TLS: scope["state"]."""
 
 
 class CallProtocol(HttpToolsProtocol):
@@ -39,6 +43,7 @@ class CallProtocol(HttpToolsProtocol):
     prefix: ClassVar[bytes | tuple[bytes, ...]]
     refused: ClassVar[bytes] = b""
     handle: ClassVar[Handler]
+    crowd: ClassVar[Crowd]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -60,8 +65,14 @@ class CallProtocol(HttpToolsProtocol):
     # --- connection
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.certificate = _certificate_of(transport)
+        if self.certificate:
+            self.app_state = {**self.app_state, CERTIFICATE: self.certificate}
         self.out = Outflow(transport)
         self._deadline = self.loop.time() + IDLE_S
+        self._counted = type(self).crowd.enter(self.address)
+        if not self._counted:
+            self._refuse_request(strict.Rejected(429, "too many connections from one address"))
         if not getattr(self.server_state, "sweeping", False):
             self.server_state.sweeping = True  # type: ignore[attr-defined]  # one sweep for all connections
             self.loop.call_later(SWEEP_S, _sweep, self.loop, self.server_state)
@@ -69,9 +80,16 @@ class CallProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline = NEVER
         self.out.lose()
+        if self._counted:
+            type(self).crowd.leave(self.address)
         if self.call is not None:
             self.call.body.fail(ClientGone())
         super().connection_lost(exc)
+
+    @property
+    def address(self) -> str:
+        """The client's IP address, "" where the connection has none."""
+        return self.client[0] if self.client else ""
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -262,10 +280,10 @@ class CallProtocol(HttpToolsProtocol):
         length = fields.get(b"content-length")
         body.announced = None if b"transfer-encoding" in fields else int(length or 0)
         self._last = self._last or version == "1.0" or not self.parser.should_keep_alive()
-        client = self.client[0] if self.client else ""
         self.call = self._ready = Call(
-            method, self.url, fields, client, version, body, self.out, self._closing_lines, self._answered
-        )
+            method, self.url, fields, self.address, version, body, self.out, self._closing_lines, self._answered,
+            self.certificate, self.scheme == "https",
+        )  # fmt: skip
 
     def _begin_request(self) -> None:
         """The other lane: what uvicorn does at the start of a message, with what has been read kept."""
@@ -336,6 +354,12 @@ class CallProtocol(HttpToolsProtocol):
             self._deadline = self.loop.time() + IDLE_S
 
 
+def _certificate_of(transport: asyncio.BaseTransport) -> bytes:
+    """DER of the client's certificate; b"" where it sent none, or there is no TLS."""
+    line = transport.get_extra_info("ssl_object")
+    return (line.getpeercert(binary_form=True) or b"") if line is not None else b""
+
+
 def _sweep(loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
     """End what is over time on all connections of one server; one timer instead of one for each request."""
     now = loop.time()
@@ -346,10 +370,13 @@ def _sweep(loop: asyncio.AbstractEventLoop, server_state: Any) -> None:
         loop.call_later(SWEEP_S, _sweep, loop, server_state)
 
 
-def call_protocol(prefix: bytes | tuple[bytes, ...], handle: Handler, refused: bytes = b"") -> type[CallProtocol]:
+def call_protocol(
+    prefix: bytes | tuple[bytes, ...], handle: Handler, refused: bytes = b"", crowd: Crowd | None = None
+) -> type[CallProtocol]:
     """The protocol class of one service: requests below `prefix`, or one of several, go to `handle`.
 
     refused  header lines for answers to what is not a request at all, each ending in CRLF
+    crowd    limits the connections of one address; without it there may be any number
     """
-    members = {"prefix": prefix, "handle": staticmethod(handle), "refused": refused}
+    members = {"prefix": prefix, "handle": staticmethod(handle), "refused": refused, "crowd": crowd or Crowd(0)}
     return type("ServiceProtocol", (CallProtocol,), members)

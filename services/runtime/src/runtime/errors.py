@@ -35,13 +35,17 @@ class Code:
 
 
 class Refusal(Exception):
-    """An expected no. `detail` is for the caller; keyword facts become members of the problem document."""
+    """An expected no. `detail` is for the caller; keyword facts become members of the problem document.
+
+    headers  further header fields of the answer
+    """
 
     def __init__(self, code: Code, detail: str = "", **facts: object) -> None:
         super().__init__(f"{code.name}: {detail}")
         self.code = code
         self.detail = detail
         self.facts = facts
+        self.headers: dict[str, str] = {}
 
 
 # --- the refusals that every process knows ----------------------------------------------------------------------------

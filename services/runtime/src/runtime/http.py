@@ -3,6 +3,8 @@
 httpx2 is the maintained continuation of httpx (same interface).
 """
 
+from ssl import SSLContext
+
 from httpx2 import AsyncClient, Client, HTTPError, Limits, Request, Response, Timeout
 
 __all__ = ["AsyncClient", "Client", "HTTPError", "Limits", "Request", "Response", "client", "sync_client"]
@@ -15,6 +17,8 @@ def client(base_url: str, *, timeout_s: float = 5.0, headers: dict[str, str] | N
     )
 
 
-def sync_client(base_url: str, *, timeout_s: float = 10.0) -> Client:
-    """The same for tools that do one thing after another."""
-    return Client(base_url=base_url, timeout=Timeout(timeout_s), follow_redirects=False, trust_env=False)
+def sync_client(base_url: str, *, timeout_s: float = 10.0, tls: SSLContext | None = None) -> Client:
+    """The same for tools that do one thing after another. tls  whom to believe, the machine's authorities for None"""
+    return Client(
+        base_url=base_url, timeout=Timeout(timeout_s), follow_redirects=False, trust_env=False, verify=tls or True
+    )

@@ -1,6 +1,12 @@
-"""Logs: one JSON line per event on standard error; ids and digests, never payloads."""
+"""Logs: one JSON line per event on standard error; ids and digests, never payloads.
 
+What somebody wrote into a request may come to stand in a line: it is cut, and whatever a terminal or a reader of lines
+could take for more than text is escaped (OWASP ASVS 16.4.1).
+"""
+
+import json
 import logging
+import re
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -8,6 +14,9 @@ from typing import Any
 import structlog
 
 _LONGEST = 1024
+_LONGEST_TRACE = 8 * 1024
+_NOT_TEXT = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]")
+"""Controls, line ends and directions that JSON leaves as they are; it escapes those below U+0020 itself."""
 
 
 def configure(service: str, level: str = "INFO") -> None:
@@ -17,9 +26,9 @@ def configure(service: str, level: str = "INFO") -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _cut,
             structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
+            _cut,
+            _line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
@@ -30,8 +39,21 @@ def configure(service: str, level: str = "INFO") -> None:
 
 
 def _cut(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mapping[str, Any]:
-    """Long strings are cut, so that nobody can fill the disk through a header."""
-    return {k: v[:_LONGEST] if isinstance(v, str) and len(v) > _LONGEST else v for k, v in event.items()}
+    """Long values are cut, so that nobody can fill the disk through a header. The end of a trace says what happened."""
+    trace = event.pop("exception", "")
+    cut = {name: value if isinstance(value, int | float) else _short(value) for name, value in event.items()}
+    return {**cut, "exception": trace[-_LONGEST_TRACE:]} if trace else cut
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value[:_LONGEST]
+    return value if len(text := repr(value)) <= _LONGEST else text[:_LONGEST]
+
+
+def _line(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> str:
+    line = json.dumps(event, ensure_ascii=False, default=repr)
+    return _NOT_TEXT.sub(lambda found: f"\\u{ord(found[0]):04x}", line)
 
 
 class _ToStructlog(logging.Handler):

@@ -14,10 +14,10 @@ BATCH = 256
 Deliver = Callable[[Sequence[bytes]], Awaitable[None]]
 
 
-def outbox_table(metadata: MetaData, schema: str) -> Table:
-    """The table `outbox` of one service's schema."""
+def outbox_table(metadata: MetaData, schema: str, name: str = "outbox") -> Table:
+    """An outbox of one service's schema; `name` is that of its table."""
     return Table(
-        "outbox",
+        name,
         metadata,
         Column("id", BigInteger, Identity(always=True), primary_key=True),
         Column("event", LargeBinary, nullable=False),

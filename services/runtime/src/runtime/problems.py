@@ -1,11 +1,15 @@
 """The one place where a refusal turns into HTTP: problem documents (RFC 9457) in Chinese or English."""
 
+from dataclasses import replace
+
 import msgspec
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.body_limit import MAX_BODY_SIZE_SCOPE_KEY
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -61,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Refusal, _refusal)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(_TooLarge)
 
@@ -104,7 +109,9 @@ def answer(request: Request, code: Code, detail: str = "", facts: dict[str, obje
 
 def _refusal(request: Request, refusal: Exception) -> Response:
     assert isinstance(refusal, Refusal)  # noqa: S101  # registered for that class alone
-    return answer(request, refusal.code, refusal.detail, refusal.facts)
+    response = answer(request, refusal.code, refusal.detail, refusal.facts)
+    response.headers.update(refusal.headers)
+    return response
 
 
 def _invalid(request: Request, error: Exception) -> Response:
@@ -115,11 +122,25 @@ def _invalid(request: Request, error: Exception) -> Response:
 
 def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for that class alone
-    response = answer(request, _BY_STATUS.get(error.status_code, INVALID_REQUEST), str(error.detail))
-    response.status_code = error.status_code
+    code = _BY_STATUS.get(error.status_code) or replace(INVALID_REQUEST, status=error.status_code)
+    response = answer(request, code, str(error.detail))
     for name, value in (error.headers or {}).items():
         response.headers[name] = value
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(_methods_at(request)))
     return response
+
+
+def _methods_at(request: Request) -> set[str]:
+    """Of all routes that fit the address: the framework names those of the first one alone (RFC 9110 10.2.1)."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    fitting = (one for one in iter_route_contexts(request.app.routes) if one.path_regex.match(path))
+    return {method for one in fitting for method in one.methods or ()}
+
+
+def _gone(_request: Request, _error: Exception) -> Response:
+    """Nobody reads this. That a client leaves, or is cut off, is no fault of ours, and makes no line in the log."""
+    return Response(status_code=400)
 
 
 def _broken(request: Request, _error: Exception) -> Response:

@@ -1,10 +1,12 @@
 """How a service runs: FastAPI without surprises, uvicorn without a command line, health and drain."""
 
 import asyncio
+import socket
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 import uvicorn
@@ -12,12 +14,22 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.responses import Response
 
-from runtime import problems
+from runtime import documents, problems
+from runtime.access import PUBLIC
 from runtime.db import UnfitDatabase
+from runtime.env import WRONG_SETTINGS
+from runtime.tasks import Tasks
+from runtime.tls import Renewal, TlsFiles
 
 log = structlog.get_logger()
 DRAIN_S = 30
 IDLE_S = 10
+BACKLOG = 4096
+HANDSHAKE_S = 5
+GOODBYE_S = 1
+RENEW_TLS_S = 60
+STARTUP_FAILURE = 3
+"""Exit code, the same as uvicorn's own for a port that is taken."""
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Ready = Callable[[], Awaitable[None]]
 
@@ -36,12 +48,13 @@ def make_app(
     )
     app.router.max_body_size = largest_body  # routes inherit it; the application itself would refuse in plain text
     problems.install(app)
+    documents.describe(app)
 
-    @app.get("/health/live", include_in_schema=False)
+    @app.get("/health/live", include_in_schema=False, dependencies=[PUBLIC])
     async def live() -> Response:
         return Response("ok\n", media_type="text/plain")
 
-    @app.get("/health/ready", include_in_schema=False)
+    @app.get("/health/ready", include_in_schema=False, dependencies=[PUBLIC])
     async def is_ready() -> Response:
         try:
             await asyncio.wait_for(ready(), 2)
@@ -52,20 +65,88 @@ def make_app(
     return app
 
 
-def serve(app: FastAPI, host: str, port: int, http: type[asyncio.Protocol] | None = None, root_path: str = "") -> None:
+class Encrypted(NamedTuple):
+    """A listener with TLS beside the plain one."""
+
+    port: int
+    files: TlsFiles
+
+
+def serve(
+    app: FastAPI,
+    host: str,
+    port: int,
+    http: type[asyncio.Protocol] | None = None,
+    root_path: str = "",
+    encrypted: Encrypted | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in flight (at most DRAIN_S seconds).
 
     http       uvicorn's protocol class; a fast lane hands in its own
     root_path  where the world sees the application, when a gateway in front takes such a prefix off
+    encrypted  a second port of the same server, with TLS
     """
     config = uvicorn.Config(
         app, host=host, port=port, http=http or "httptools", loop="uvloop", lifespan="on", ws="none",
         root_path=root_path, log_config=None, access_log=False, server_header=False, proxy_headers=False,
-        timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=DRAIN_S, backlog=4096,
+        timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
     )  # fmt: skip
+    server = _Server(config, encrypted)
     try:
-        uvicorn.Server(config).run()
+        server.run()
     except UnfitDatabase as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         pass
+    if server.failed:
+        sys.exit(STARTUP_FAILURE)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server with a second listener: uvicorn itself has one context for all of its sockets."""
+
+    def __init__(self, config: uvicorn.Config, encrypted: Encrypted | None) -> None:
+        super().__init__(config)
+        self._encrypted = encrypted
+        self._context = None if encrypted is None else _context(encrypted.files)
+        self._tasks = Tasks()
+        self.failed = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._encrypted is None or self._context is None:
+            return
+        try:
+            self.servers.append(await self._listen(self._encrypted.port, self._context))
+        except OSError as error:
+            log.error("server.not_listening", port=self._encrypted.port, error=str(error))
+            self.should_exit = self.failed = True
+            return
+        self._tasks.every(RENEW_TLS_S, "tls", Renewal(self._encrypted.files, self._context).tick)
+
+    async def _listen(self, port: int, context: ssl.SSLContext) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+
+        def connection() -> asyncio.Protocol:
+            protocol: Any = self.config.http_protocol_class
+            made: asyncio.Protocol = protocol(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state, _loop=loop
+            )
+            return made
+
+        return await loop.create_server(
+            connection, self.config.host, port, ssl=context, backlog=BACKLOG,
+            ssl_handshake_timeout=HANDSHAKE_S, ssl_shutdown_timeout=GOODBYE_S,
+        )  # fmt: skip
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().shutdown(sockets)
+        await self._tasks.stop()
+
+
+def _context(files: TlsFiles) -> ssl.SSLContext:
+    try:
+        return files.context()
+    except OSError as error:  # of a wrong file too: ssl.SSLError is one
+        sys.stderr.write(f"the TLS files cannot be used: {error}; correct the settings tls_… and start again\n")
+        raise SystemExit(WRONG_SETTINGS) from None

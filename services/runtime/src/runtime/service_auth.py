@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fastapi import Request
 
+from runtime.access import Rule, ruled
 from runtime.errors import NOT_ONE_OF_US, Refusal
 
 WINDOW_S = 30
@@ -86,14 +87,18 @@ def digest_of(body: bytes) -> bytes:
     return hashlib.sha256(body).hexdigest().encode()
 
 
+def target_of(request: Request) -> bytes:
+    """Path and query as they were sent, without the prefix that a gateway in front took off."""
+    query = request.scope["query_string"]
+    path: bytes = request.scope["raw_path"].removeprefix(request.scope.get("root_path", "").encode())
+    return path + b"?" + query if query else path
+
+
 def only_services(key: ServiceKey) -> Callable[[Request], Awaitable[str]]:
     """A FastAPI dependency: the name of the calling service, or 401."""
 
     async def caller(request: Request) -> str:
-        query = request.scope["query_string"]
-        path = request.scope["raw_path"].removeprefix(request.scope.get("root_path", "").encode())
-        target = path + b"?" + query if query else path
         header = request.headers.get("tongdao-service", "").encode()
-        return key.check(header, request.method.encode(), target, await request.body())
+        return key.check(header, request.method.encode(), target_of(request), await request.body())
 
-    return caller
+    return ruled(caller, Rule("services"))

@@ -279,6 +279,8 @@ def _grant(entry: Entry, resource: Entry) -> Message:
         "basis": entry["basis"],
         "case_pattern": entry.get("case_pattern", ""),
         "rate_per_s": float(resource["interface"]["rate_limit_qps"]),
+        "quota_day": entry.get("quota_day", 0),
+        "quota_month": entry.get("quota_month", 0),
     }
     return Message("POST", "/grants", body)
 

@@ -33,6 +33,7 @@ class Secrets:
         self.subject = self._folder / "subject.key"
         self.consent_signing = self._folder / "consent-signing.jwks.json"
         self.seal = self._folder / "seal.keys"
+        self.identity_seal = self._folder / "identity-seal.keys"
         self.mask = self._folder / "mask.key"
 
     def make(self) -> None:
@@ -44,7 +45,8 @@ class Secrets:
         self._once(self.audit_signing, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
         self._once(self.subject, secrets.token_hex(32))
         self._once(self.mask, secrets.token_hex(32))
-        self._once(self.seal, f"{datetime.now(SHANGHAI):%Y-%m-%d} aes-256-gcm {secrets.token_hex(32)}\n")
+        for seal in (self.seal, self.identity_seal):
+            self._once(seal, f"{datetime.now(SHANGHAI):%Y-%m-%d} aes-256-gcm {secrets.token_hex(32)}\n")
         self._once(self.consent_signing, json.dumps({"keys": [_new_key()]}))
         for schema in SCHEMAS:
             self._once(self._folder / f"role-{schema}.password", secrets.token_urlsafe(24))
@@ -66,11 +68,30 @@ class Secrets:
 
     def key_of(self, client: str) -> dict[str, Any]:
         """Private key of a client that has one here; raises CannotStart naming those that have."""
-        file = self.operator if client == OPERATOR else self.system_file(client)
+        file = self.file_of(client)
         if Path(client).name != client or not file.exists():
             known = sorted(path.name.removesuffix(".jwk.json") for path in file.parent.glob("*.jwk.json"))
             raise CannotStart(f"no key of {client} in {file.parent}; there are: {', '.join(known) or 'none'}")
         return read_key(file)
+
+    def file_of(self, client: str) -> Path:
+        """Where the private key of a client of this home lies, if it has one."""
+        return self.operator if client == OPERATOR else self.system_file(client)
+
+    def next_key(self, client: str) -> dict[str, Any]:
+        """The private key that will follow the client's own: made when first asked for, so that one that was registered
+        is not lost by a command that was interrupted."""
+        self.key_of(client)
+        self._once(self._next(client), json.dumps(_new_key()))
+        return read_key(self._next(client))
+
+    def take_next(self, client: str) -> None:
+        """From now on the next key is the client's own."""
+        self._next(client).replace(self.file_of(client))
+
+    def _next(self, client: str) -> Path:
+        file = self.file_of(client)
+        return file.with_name(f".{file.name}.next")
 
     @property
     def origin(self) -> str:

@@ -10,9 +10,13 @@ from tongdao_cli.commands.case import case, office
 from tongdao_cli.commands.consent import consent
 from tongdao_cli.commands.demo import demo
 from tongdao_cli.commands.directory import directory
+from tongdao_cli.commands.doctor import doctor
+from tongdao_cli.commands.keys import keys
 from tongdao_cli.commands.migrate import migrate
+from tongdao_cli.commands.person import login, person
 from tongdao_cli.commands.policy import policy
 from tongdao_cli.commands.provider import provider
+from tongdao_cli.commands.quota import quota
 from tongdao_cli.commands.up import up
 from tongdao_cli.commands.witness import witness
 from tongdao_cli.demo import DemoRefused
@@ -28,7 +32,7 @@ def build() -> typer.Typer:
         no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
         help="Tongdao: the unified sharing channel for government data.",
     )  # fmt: skip
-    for command in (up, demo, call, token, office, migrate, witness):
+    for command in (up, demo, call, token, quota, doctor, login, office, migrate, witness):
         commands.command()(command)
     commands.add_typer(audit, name="audit")
     commands.add_typer(policy, name="policy")
@@ -36,6 +40,8 @@ def build() -> typer.Typer:
     commands.add_typer(directory, name="directory")
     commands.add_typer(consent, name="consent")
     commands.add_typer(provider, name="provider")
+    commands.add_typer(person, name="person")
+    commands.add_typer(keys, name="keys")
     return commands
 
 

@@ -88,7 +88,9 @@ def settings(plan: Plan, name: str) -> dict[str, str | Path]:
         },
         "identity": {
             "database_url": plan.role_url("identity"), "issuer": gateway, "audit_url": audit,
+            "catalog_url": catalog,
             "signing_keys_file": secrets.identity_signing, "operator_jwks_file": secrets.operator_public,
+            "seal_keys_file": secrets.identity_seal,
         },
         "catalog-service": {
             "database_url": plan.role_url("catalog"), "issuer": gateway, "identity_url": identity, "audit_url": audit,

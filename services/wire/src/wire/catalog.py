@@ -4,7 +4,7 @@
 entry replaces what was known under (kind, id). An entry without a body takes the thing away.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -252,6 +252,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     state: State = State()
 
 
+_Moment = Annotated[int, msgspec.Meta(ge=0, le=2**42)]
+
+
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """Tokens that count no longer although they have not run out. Forgotten once `until` has passed.
 
@@ -262,9 +265,9 @@ class Revocation(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     what: Literal["token", "client", "person", "key"]
-    name: str
-    until: int
-    before: int = 0
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=512, pattern=r"^[^\x00]*$")]
+    until: _Moment
+    before: _Moment = 0
 
     @property
     def id(self) -> str:

@@ -943,5 +943,53 @@ TOO_MUCH_AT_ONCE = Code(
     "Take it in parts, such as department by department; `limit` says how much", "请分部门或分批处理，上限见 limit",
 )  # fmt: skip
 
+# --- people -----------------------------------------------------------------------------------------------------------
+SIGN_IN_FAILED = Code(
+    "person/sign-in-failed", 401, "consumer", "Name, password or code is not right", "用户名、密码或验证码不正确",
+    "Try again; whoever lost password or device asks the security administrator for a new link",
+    "请重新输入；遗失密码或验证设备的，请联系安全管理员重新发放链接", "GB/T 22239-2019 8.1.4.1",
+)  # fmt: skip
+TOO_MANY_ATTEMPTS = Code(
+    "person/too-many-attempts", 429, "consumer", "Too many attempts from here", "尝试次数过多",
+    "Wait a quarter of an hour; nobody else is locked out by this", "请十五分钟后再试；其他人员和其他设备不受影响",
+    "GB/T 22239-2019 8.1.4.1",
+)  # fmt: skip
+SIGN_IN_BUSY = Code(
+    "person/sign-in-busy", 503, "exchange", "Too many people sign in at this moment", "当前登录人数过多",
+    "Try again in a few seconds", "请几秒后重试",
+)  # fmt: skip
+LINK_INVALID = Code(
+    "person/link-invalid", 404, "consumer", "This link is no longer good, or never was", "链接无效或已失效",
+    "Ask the security administrator for a new one", "请联系安全管理员重新发放",
+)  # fmt: skip
+PASSWORD_WEAK = Code(
+    "person/password-weak", 422, "consumer", "This password will not do", "密码不符合要求",
+    "Take 12 to 128 characters of three kinds (small, capital, digits, others), without your name, other than the last",
+    "请使用12至128个字符，含小写、大写、数字、其他字符中的三类，不含用户名，且不同于上一个密码", "GB/T 22239-2019 8.1.4.1",
+)  # fmt: skip
+FORM_STALE = Code(
+    "person/form-stale", 403, "consumer", "This form was not made for this browser, or is too old", "表单已失效或来源不符",
+    "Open the page again and repeat what you entered", "请重新打开页面后再次填写", "OWASP ASVS 3.5.1",
+)  # fmt: skip
+ROLES_EXCLUDE = Code(
+    "person/roles-exclude", 409, "consumer", "System, security and audit administration exclude each other",
+    "系统管理、安全管理、审计管理不得由同一人担任", "Give the second role to another person", "请将另一角色授予其他人员",
+    "GB/T 22239-2019 8.1.10.2",
+)  # fmt: skip
+OWN_RIGHTS = Code(
+    "person/own-rights", 403, "consumer", "Nobody decides on their own rights", "不得变更本人的权限",
+    "Ask another security administrator", "请由其他安全管理员办理", "GB/T 22239-2019 8.1.10.2",
+)  # fmt: skip
+NOT_LINKED = Code(
+    "person/not-linked", 403, "consumer", "The outside account belongs to nobody here, or was not confirmed",
+    "外部账号未关联本平台人员，或未通过验证", "Open your invitation and sign in from there once", "请先打开邀请链接并从该页面登录一次",
+    "OpenID Connect Core 3.1.3.7",
+)  # fmt: skip
+AUTHORIZATION_REFUSED = Code(
+    "person/authorization-request", 400, "consumer", "The application that sent you here asked in a wrong way",
+    "发起登录的应用请求不正确", "Tell its operator; you were not sent back, because the address may be somebody else's",
+    "请告知该应用的运维人员；为防止跳转到他人地址，未返回该应用", "RFC 6749 section 4.1.2.1, RFC 9700",
+)  # fmt: skip
+
 REGISTRY: dict[str, Code] = {code.name: code for code in list(globals().values()) if isinstance(code, Code)}
 """Every code by name, those of `runtime.errors` among them."""

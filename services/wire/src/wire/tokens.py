@@ -1,41 +1,44 @@
-"""Access tokens (RFC 9068) as our services accept them: issuer, audience, life, scope, and what libraries leave open.
+"""Access tokens (RFC 9068) as our services accept them: issuer, audience, life, scope, and what they are bound to.
 
-Signatures are verified by joserfc; the checks around it are ours: one spelling per token, no duplicate members, an
-algorithm allow list, no keys brought along in the header, an end of life that is really looked at.
+Form, keys and signature are the business of `wire.jose`. Until the signature was right nobody is told anything; then
+the caller is told exactly what is wrong (`InvalidToken.told`).
 """
 
 import asyncio
-import base64
-import binascii
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
-from joserfc import jwk, jws
-from joserfc.errors import JoseError
 from starlette.requests import Request
 
+from runtime.access import Rule, ruled
 from runtime.errors import Refusal
 from runtime.http import AsyncClient
-from wire import codes
+from runtime.service_auth import ServiceKey
+from wire import challenges, codes, jose
+from wire.front import Front, front_of
+from wire.jose import LONGEST_TOKEN as LONGEST_TOKEN
+from wire.jose import InvalidToken as InvalidToken
+from wire.jose import PublicKey
+from wire.jose import read as read
 
 log = structlog.get_logger()
 T = TypeVar("T")
-ALGORITHMS = ("ES256",)
+TYPES = ("at+jwt", "application/at+jwt")
 LONGEST_LIFE_S = 300
-LONGEST_TOKEN = 4096
-CLOCK_SKEW_S = 5
+CLOCK_SKEW_S = 10
+"""How far the issuer's clock may be ahead of ours."""
 REFRESH_PAUSE_S = 10.0
-_FORM = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
-_UNWANTED = {"jwk", "jku", "x5u", "x5c", "crit", "b64", "zip"}
-
-
-class InvalidToken(Exception):
-    """The token is no good; the message says why, for our logs and for nobody else."""
+KEEP_S = 300.0
+"""How long keys are used before they are looked up again: no longer than a token of a retired key could live."""
+PERSON = "person:"
+"""How `sub` of a person begins."""
+_ALGORITHMS = (*jose.ALGORITHMS, "RS256")
+_SCHEME = re.compile(r"(bearer|dpop)(?![a-z])", re.IGNORECASE)
 
 
 class UnknownKey(InvalidToken):
@@ -48,6 +51,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     issuer    who issued it    key  `kid` of the key that signed it
     person    `sub` of a token that a person got (RFC 9068 section 2.2), "" for a system that acts for itself
     actor     the client that acts for `client` after a token exchange (RFC 8693 section 4.1), "" for none
+    through   the client through which `person` acts, "" where nobody does
     jkt       thumbprint of the key that it is bound to (RFC 9449 section 6.1), "" for none
     x5t       SHA-256 thumbprint of the certificate that it is bound to (RFC 8705 section 3.1), "" for none
     """
@@ -64,49 +68,66 @@ class AccessToken(msgspec.Struct, frozen=True):
     actor: str = ""
     jkt: str = ""
     x5t: str = ""
+    through: str = ""
 
 
 class Keys:
-    """The issuer's public keys, fetched when first needed and again when a token names an unknown one."""
+    """The issuer's public keys, fetched when first needed, when a token names an unknown one, and when they get old."""
 
-    def __init__(self, fetch: Callable[[], Awaitable[dict[str, Any]]]) -> None:
+    def __init__(self, fetch: Callable[[], Awaitable[dict[str, Any]]], *, rs256: bool = False) -> None:
+        """rs256  whether the issuer's RSA keys may sign with PKCS #1 v1.5"""
         self._fetch = fetch
-        self._by_id: dict[str, Any] = {}
+        self._rs256 = rs256
+        self._by_id: dict[str, PublicKey] = {}
         self._not_before = 0.0
+        self._old_at = 0.0
         self._running: asyncio.Task[None] | None = None
 
-    def get(self, kid: str) -> Any:
+    def get(self, kid: str) -> PublicKey:
         """The key named `kid`; raises UnknownKey."""
         try:
             return self._by_id[kid]
         except KeyError:
             raise UnknownKey(f"no key {kid[:40]!r}") from None
 
+    def drop(self, kid: str) -> None:
+        """This key signs no more. The others are fetched again at the next unknown one, without a pause before."""
+        if self._by_id.pop(kid, None) is not None:
+            self._not_before = 0.0
+
     async def refresh(self) -> None:
         """Fetch the keys, at most once in REFRESH_PAUSE_S however many ask; a failure keeps the old ones."""
-        if self._running is None:
-            if time.monotonic() < self._not_before:
-                return
-            self._running = asyncio.create_task(self._refresh())
-            self._running.add_done_callback(self._refreshed)
-        await asyncio.shield(self._running)
+        fetching = self._fetching()
+        if fetching is not None:
+            await asyncio.shield(fetching)
 
     async def tried(self, verify: Callable[[], T]) -> T:
         """What `verify` finds; where it raises UnknownKey, what it finds with the keys fetched again."""
+        if self._by_id and time.monotonic() >= self._old_at:
+            self._fetching()  # nobody waits for it
         try:
             return verify()
         except UnknownKey:
             await self.refresh()
         return verify()
 
+    def _fetching(self) -> asyncio.Task[None] | None:
+        """The fetch under way, begun now if none is; None where the last one is too short ago."""
+        if self._running is None:
+            if time.monotonic() < self._not_before:
+                return None
+            self._running = asyncio.create_task(self._refresh())
+            self._running.add_done_callback(self._refreshed)
+        return self._running
+
     def _refreshed(self, _task: asyncio.Task[None]) -> None:
         self._running = None
 
     async def _refresh(self) -> None:
         try:
-            document = await self._fetch()
-            self._by_id = {key["kid"]: jwk.import_key(key) for key in document["keys"] if _usable(key)}
+            self._by_id = jose.keys_in(await self._fetch(), rs256=self._rs256)
             self._not_before = time.monotonic() + REFRESH_PAUSE_S
+            self._old_at = time.monotonic() + KEEP_S
         except Exception as error:
             self._not_before = time.monotonic() + 1.0
             log.warning("keys.not_fetched", error=repr(error))
@@ -123,130 +144,216 @@ def keys_of(issuer: AsyncClient, path: str = "/oauth2/jwks") -> Keys:
     return Keys(fetch)
 
 
-def _usable(key: dict[str, Any]) -> bool:
-    """Public signing keys of an allowed kind only."""
-    return (
-        key.get("kty") == "EC" and key.get("use", "sig") == "sig" and "d" not in key and isinstance(key.get("kid"), str)
-    )
+def signed(token: str, keys: Keys, types: Sequence[str], longest: int = LONGEST_TOKEN) -> dict[str, Any]:
+    """The payload of a token of one of these types (`typ`) and one of these keys; raises InvalidToken, UnknownKey."""
+    header, payload = jose.read(token, longest, _ALGORITHMS)
+    _check_signed(token, header, keys, types)
+    return payload
+
+
+def _check_signed(token: str, header: dict[str, Any], keys: Keys, types: Sequence[str]) -> None:
+    kind, kid = header.get("typ"), header.get("kid")
+    if not isinstance(kind, str) or kind.lower() not in types or not isinstance(kid, str):
+        raise InvalidToken("typ or kid is missing")
+    jose.check_signature(token, header["alg"], keys.get(kid))
+
+
+class Issuer(NamedTuple):
+    """One whose tokens are taken.
+
+    name             exactly as in `iss`
+    read             makes an AccessToken of the claims, whose issuer, audience and times were checked; raises
+                     InvalidToken. `key` is filled in by who calls it
+    longest_life_s   between `iat` and `exp`
+    """
+
+    name: str
+    audience: str
+    keys: Keys
+    read: Callable[[dict[str, Any]], AccessToken]
+    types: Sequence[str] = TYPES
+    longest_life_s: int = LONGEST_LIFE_S
 
 
 class Verifier:
-    """Checks tokens of one issuer for one audience."""
+    """Checks tokens for one audience: those of our own issuer, and of others where they are named."""
 
-    def __init__(self, issuer: str, audience: str, keys: Keys) -> None:
-        self._issuer = issuer
-        self._audience = audience
+    def __init__(self, issuer: str, audience: str, keys: Keys, further: Sequence[Issuer] = ()) -> None:
+        own = Issuer(issuer, audience, keys, _own)
+        self._issuers = {one.name: one for one in (*further, own)}
         self.keys = keys
 
     def verify(self, token: str, now: float) -> AccessToken:
         """What the token says; raises InvalidToken, or UnknownKey (then refresh the keys and try once more)."""
-        return self._claims(signed(token, self.keys, ("at+jwt", "application/at+jwt")), now)
+        header, payload = jose.read(token, algorithms=_ALGORITHMS)
+        issuer = self._issuer_of(payload)
+        _check_signed(token, header, issuer.keys, issuer.types)
+        check_audience(payload.get("aud"), issuer.audience)
+        check_times(payload, now, issuer.longest_life_s)
+        return msgspec.structs.replace(issuer.read(payload), key=header["kid"])
 
-    def _claims(self, payload: dict[str, Any], now: float) -> AccessToken:
-        audience = payload.get("aud")
-        if payload.get("iss") != self._issuer or self._audience not in (
-            [audience] if isinstance(audience, str) else audience or ()
-        ):
-            raise InvalidToken("issuer or audience")
-        if "cnf" in payload:  # bound to a key or certificate, which nobody here can look at yet
-            raise InvalidToken("a bound token")
-        expires, issued = payload.get("exp"), payload.get("iat")
-        if type(expires) is not int or type(issued) is not int or expires - issued > LONGEST_LIFE_S:
-            raise InvalidToken("exp or iat")
-        if not issued - CLOCK_SKEW_S <= now < expires:
-            raise InvalidToken("expired or not yet valid")
-        texts = [payload.get(name) for name in ("client_id", "department", "scope", "jti")]
-        if not all(isinstance(text, str) for text in texts):
-            raise InvalidToken("a claim is missing")
-        client, department, scope, token_id = (str(text) for text in texts)
-        return AccessToken(client, department, frozenset(scope.split()), expires, token_id)
+    async def verified(self, token: str, now: float) -> AccessToken:
+        """The same; an unknown key is looked up first."""
+        issuer = self._issuer_of(jose.read(token, algorithms=_ALGORITHMS)[1])
+        return await issuer.keys.tried(lambda: self.verify(token, now))
+
+    def _issuer_of(self, payload: dict[str, Any]) -> Issuer:
+        named = payload.get("iss")
+        issuer = self._issuers.get(named) if isinstance(named, str) else None
+        if issuer is None:
+            raise InvalidToken("another issuer")
+        return issuer
 
 
-def read(token: str, longest: int = LONGEST_TOKEN) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload of a compact JWS whose form and algorithm are ours; raises InvalidToken. Not yet verified."""
-    if len(token) > longest or not _FORM.fullmatch(token):
-        raise InvalidToken("not one compact JWS")
-    header_part, payload_part, signature_part = token.split(".")
-    header = _object(_decoded(header_part))
-    payload = _object(_decoded(payload_part))
-    _decoded(signature_part)
-    if header.get("alg") not in ALGORITHMS or _UNWANTED & header.keys():
-        raise InvalidToken("the header is not one of ours")
-    return header, payload
+# --- claims, after the signature was right ----------------------------------------------------------------------------
+def wrong(claim: str, text: str) -> InvalidToken:
+    """What is wrong with one claim, to be told to whoever holds the token."""
+    return InvalidToken(claim, f"{claim}: {text}")
 
 
-def signed(token: str, keys: Keys, types: Sequence[str], longest: int = LONGEST_TOKEN) -> dict[str, Any]:
-    """The payload of a token of one of these types (`typ`) and one of these keys; raises InvalidToken, UnknownKey."""
-    header, payload = read(token, longest)
-    if header.get("typ") not in types or not isinstance(header.get("kid"), str):
-        raise InvalidToken("typ or kid is missing")
-    try:
-        jws.deserialize_compact(token, keys.get(header["kid"]), algorithms=list(ALGORITHMS))
-    except (JoseError, ValueError) as error:
-        raise InvalidToken(f"signature: {error}") from None
-    return payload
+def check_audience(stated: object, expected: str) -> None:
+    """`aud` is this text or a list with it (RFC 7519 section 4.1.3); raises InvalidToken."""
+    several = stated if isinstance(stated, list) else [] if stated is None else [stated]
+    if expected not in several:
+        shown = ", ".join(str(one) for one in several)[:120] or "nothing"
+        raise wrong("aud", f"expected {expected}; got {shown}")
 
 
-def _decoded(part: str) -> bytes:
-    """base64url with one spelling only: no padding, no spare bits (RFC 7515 section 2, RFC 4648 section 3.5)."""
-    try:
-        raw = base64.urlsafe_b64decode(part + "=" * (-len(part) % 4))
-    except (binascii.Error, ValueError):
-        raise InvalidToken("base64url") from None
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != part:
-        raise InvalidToken("base64url with another spelling")
-    return raw
+def check_times(payload: dict[str, Any], now: float, longest_life_s: int) -> None:
+    """`iat`, `exp` and `nbf` are whole Unix seconds around now; raises InvalidToken."""
+    expires, issued, begins = (_seconds(payload, name) for name in ("exp", "iat", "nbf"))
+    if expires - issued > longest_life_s:
+        raise wrong("exp", f"expected at most {longest_life_s} s after iat; got {expires - issued} s")
+    if now >= expires:
+        raise wrong("exp", f"expired at {expires}; now {int(now)}")
+    for name, value in (("iat", issued), ("nbf", begins)):
+        if now < value - CLOCK_SKEW_S:
+            raise wrong(name, f"not valid before {value}; now {int(now)}")
 
 
-def _object(raw: bytes) -> dict[str, Any]:
-    """A JSON object without duplicate members (RFC 8725 section 2.4)."""
-    try:
-        msgspec.json.decode(raw)  # stricter than the standard library: UTF-8 only, no NaN, no half characters
-        value = json.loads(raw.decode(), object_pairs_hook=_members)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        raise InvalidToken("not JSON, or a member twice") from None
-    if not isinstance(value, dict):
-        raise InvalidToken("not one JSON object")
+def _seconds(payload: dict[str, Any], name: str) -> int:
+    value = payload.get(name, 0 if name == "nbf" else None)
+    if type(value) is not int or not 0 <= value < 2**53:
+        raise wrong(name, "expected whole Unix seconds")
     return value
 
 
-def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a member stands twice")
-    return members
+def text_of(payload: dict[str, Any], name: str) -> str:
+    """A claim that is a text and not empty; raises InvalidToken."""
+    value = payload.get(name)
+    if not isinstance(value, str) or not value:
+        raise wrong(name, "is missing")
+    return value
 
 
-def bearer(authorization: list[str]) -> str:
-    """The token of the Authorization headers; raises Refusal (RFC 6750 sections 2.1 and 3.1)."""
-    if not authorization or not authorization[0].lower().startswith("bearer"):
+def bound_to(payload: dict[str, Any]) -> dict[str, str]:
+    """`jkt` and `x5t` of the claim `cnf` (RFC 7800); raises InvalidToken for a tie that we cannot check."""
+    if "cnf" not in payload:
+        return {}
+    tie = payload["cnf"]
+    known = {"jkt": "jkt", "x5t#S256": "x5t"}
+    if not isinstance(tie, dict) or not tie or not tie.keys() <= known.keys():
+        raise wrong("cnf", "expected jkt or x5t#S256")
+    if not all(isinstance(value, str) and value for value in tie.values()):
+        raise wrong("cnf", "expected thumbprints")
+    return {known[name]: value for name, value in tie.items()}
+
+
+def _own(payload: dict[str, Any]) -> AccessToken:
+    """A token of our identity service (RFC 9068 section 2.2)."""
+    scope = payload.get("scope")
+    if not isinstance(scope, str):
+        raise wrong("scope", "is missing")
+    return AccessToken(
+        department=text_of(payload, "department"), scopes=frozenset(scope.split(" ")) - {""}, expires=payload["exp"],
+        id=text_of(payload, "jti"), issued=payload["iat"], issuer=payload["iss"], **_who(payload), **bound_to(payload),
+    )  # fmt: skip
+
+
+def _who(payload: dict[str, Any]) -> dict[str, str]:
+    """Who acts, and for whom: a system, a person through a client, or a client for another system (RFC 8693)."""
+    subject, client = text_of(payload, "sub"), text_of(payload, "client_id")
+    if subject.startswith(PERSON) and "act" not in payload:
+        return {"client": subject, "person": subject, "through": client}
+    if subject == client and "act" not in payload:
+        return {"client": client}
+    if subject != client and payload.get("act") == {"sub": client}:
+        return {"client": subject, "actor": client}
+    raise wrong("sub", "expected the client, a person, or a system with act")
+
+
+# --- the request that brings a token ----------------------------------------------------------------------------------
+class Presented(NamedTuple):
+    """A token as it came: with the scheme Bearer or DPoP."""
+
+    scheme: str
+    token: str
+
+
+def brings_token(authorization: Sequence[str]) -> bool:
+    """Whether a token came along, well-formed or not, with a scheme of ours."""
+    return any(_SCHEME.match(one) for one in authorization)
+
+
+def presented(authorization: Sequence[str], query: str = "") -> Presented:
+    """The token of the Authorization headers; raises Refusal (RFC 6750 sections 2 and 3.1, RFC 9449 section 7.1).
+
+    query  of the address; a token there is refused, because addresses are written down everywhere
+    """
+    if query and any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)):
+        raise Refusal(codes.TOKEN_MALFORMED, "an access token in the address")
+    found = _SCHEME.match(authorization[0]) if authorization else None
+    if found is None:
         raise Refusal(codes.TOKEN_MISSING)
     scheme, _, token = authorization[0].partition(" ")
-    if len(authorization) > 1 or scheme.lower() != "bearer" or not token or " " in token:
+    if len(authorization) > 1 or scheme != found[0] or not token or " " in token:
         raise Refusal(codes.TOKEN_MALFORMED)
-    return token
+    return Presented(challenges.DPOP if scheme.lower() == "dpop" else challenges.BEARER, token)
+
+
+def check_bound(token: AccessToken, scheme: str, *, jkt: str, x5t: str) -> None:
+    """Raise InvalidToken unless this is how the token has to be sent, by whom it is bound to.
+
+    jkt  thumbprint of the key that was proved    x5t  of the certificate that was proved; "" for none
+    """
+    if token.jkt and scheme != challenges.DPOP:
+        raise InvalidToken("bound", "bound to a key: send it with DPoP and a proof")
+    if not token.jkt and scheme == challenges.DPOP:
+        raise InvalidToken("not bound", "not bound to a key: send it as Bearer")
+    if token.jkt != jkt:
+        raise InvalidToken("another key", "bound to another key than the one that signed the proof")
+    if token.x5t and token.x5t != x5t:
+        raise InvalidToken("another certificate", "bound to a certificate: send it over TLS with that certificate")
 
 
 class Door:
     """Lets requests of a FastAPI service in: `Depends(door.needing("catalog:write"))` gives an AccessToken."""
 
-    def __init__(self, verifier: Verifier) -> None:
+    def __init__(self, verifier: Verifier, key: ServiceKey | None = None) -> None:
+        """key  tells what the gateway says of the client from what others say; without it no bound token comes in"""
         self._verifier = verifier
+        self._key = key
 
     def needing(self, scope: str = "") -> Callable[[Request], Awaitable[AccessToken]]:
         """A dependency that refuses tokens without `scope`; "" lets every valid token in."""
 
         async def token_of(request: Request) -> AccessToken:
-            token = await self._verified(bearer(request.headers.getlist("authorization")))
+            token = await self.caller(request)
             if scope and scope not in token.scopes:
                 raise Refusal(codes.SCOPE_MISSING, f"scope {scope}", scope=scope)
             return token
 
-        return token_of
+        return ruled(token_of, Rule("token", frozenset({scope}) - {""}))
 
-    async def _verified(self, token: str) -> AccessToken:
+    async def caller(self, request: Request) -> AccessToken:
+        """Whose token came along; raises Refusal (400, 401)."""
+        scheme, text = presented(request.headers.getlist("authorization"), request.url.query)
+        front = await front_of(request, self._key) if self._key is not None else Front("")
         try:
-            return await self._verifier.keys.tried(lambda: self._verifier.verify(token, time.time()))
+            token = await self._verifier.verified(text, time.time())
+            x5t = token.x5t if token.x5t and front.bound == token.x5t else front.x5t
+            check_bound(token, scheme, jkt=front.bound if token.jkt else "", x5t=x5t)
         except InvalidToken as error:
             log.info("token.refused", reason=str(error))
-            raise Refusal(codes.TOKEN_INVALID) from None
+            raise challenges.invalid_token(error, scheme) from None
+        return token

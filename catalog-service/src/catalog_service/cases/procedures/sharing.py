@@ -7,7 +7,6 @@ Source: 国务院令第809号 14-15, 20-22, 25; 常德 10, 11; 景德镇 7, 9, 1
 """
 
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -36,7 +35,7 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     purpose  使用用途     fields       申请数据项     basis       使用依据    duty       履职需要
     scene    使用场景     scope        使用范围       term_months 使用时限    staff      处理人员范围
     method   共享方式     mode         "" as offered  safeguards  安全措施    materials  材料 (景德镇 10 需求申请表)
-    desensitised  wants a not-shared entry after 脱敏 (景德镇 9, 德清 14)
+    desensitised  wants a not-shared entry after 脱敏 (景德镇 9, 德清 14)    quota_day, quota_month  调用次数
     """
 
     purpose: Wanted
@@ -52,6 +51,8 @@ class Form(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     safeguards: Text = ""
     materials: Annotated[list[Paper], Meta(max_length=50)] = []
     desensitised: bool = False
+    quota_day: Annotated[int, Meta(ge=0, le=10**12)] = 0
+    quota_month: Annotated[int, Meta(ge=0, le=10**12)] = 0
 
 
 WORDS: Mapping[str, str] = {
@@ -345,10 +346,9 @@ def _beyond(situation: Situation) -> Iterator[Mistake]:
 
 
 # --- what comes of it -----------------------------------------------------------------------------------------------
-TERMS = (
-    "conditions", "fields", "masks", "mode", "term_months", "case_pattern", "networks", "hours", "rate_per_s",
-)  # fmt: skip
-"""What a reply may say of the use (景德镇 10 严格按照答复意见使用)."""
+OF_EVERY_CALL = ("masks", "case_pattern", "networks", "hours", "rate_per_s", "quota_day", "quota_month")
+TERMS = ("conditions", "fields", "mode", "term_months", *OF_EVERY_CALL)
+"""What a reply may say of the use (景德镇 10 严格按照答复意见使用); the latter stand in the grant word for word."""
 
 
 def terms(situation: Situation) -> dict[str, Any]:
@@ -374,12 +374,13 @@ def grant_of(situation: Situation, grant_id: str) -> Grant:
     """The grant that an approved application comes to; the reply's conditions become conditions of every call."""
     form, said, case = form_of(situation), terms(situation), situation.case
     months = said.get("term_months") or form.term_months or default_months(situation)
-    limits = {name: said[name] for name in ("masks", "case_pattern", "networks", "hours", "rate_per_s") if name in said}
+    asked = {"quota_day": form.quota_day, "quota_month": form.quota_month}
+    limits = {**asked, **{name: said[name] for name in OF_EVERY_CALL if name in said}}
     return Grant(
         id=grant_id, revision=0, system=case.system, department=case.requester, interface=case.interface,
         purpose=form.purpose, fields=_fields_given(situation),
         basis="；".join(one.named for one in form.basis),
-        not_after=_end(situation.at, months), mode=_mode_given(situation), **limits,
+        not_after=int(months_later(situation.at, months).timestamp()), mode=_mode_given(situation), **limits,
     )  # fmt: skip
 
 
@@ -394,7 +395,3 @@ def _mode_given(situation: Situation) -> Mode:
 def default_months(situation: Situation) -> int:
     months = situation.law.value("share.grant_term_months").value
     return months if isinstance(months, int) else 12
-
-
-def _end(at: datetime, months: int) -> int:
-    return int(months_later(at, months).timestamp())

@@ -8,7 +8,9 @@ down_revision = None
 _UP = """
 CREATE TABLE gateway.replica (
     name text PRIMARY KEY,
-    seen_at timestamptz NOT NULL
+    seen_at timestamptz NOT NULL,
+    portion double precision NOT NULL CHECK (portion BETWEEN 0 AND 1),
+    by_itself boolean NOT NULL
 );
 CREATE TABLE gateway.quota (
     grant_id text NOT NULL,
@@ -22,16 +24,24 @@ CREATE TABLE gateway.share (
     grant_id text NOT NULL,
     replica text NOT NULL,
     per_s double precision NOT NULL CHECK (per_s >= 0),
+    wanted double precision NOT NULL CHECK (wanted >= 0),
     until timestamptz NOT NULL,
     PRIMARY KEY (grant_id, replica)
 );
 CREATE INDEX share_until ON gateway.share (until);
+CREATE TABLE gateway.pool (
+    grant_id text PRIMARY KEY,
+    level double precision NOT NULL CHECK (level >= 0),
+    per_s double precision NOT NULL CHECK (per_s >= 0),
+    at timestamptz NOT NULL
+);
+CREATE INDEX pool_at ON gateway.pool (at);
 CREATE TABLE gateway.used_proof (
     digest bytea PRIMARY KEY CHECK (octet_length(digest) = 32),
     until timestamptz NOT NULL
 );
 CREATE INDEX used_proof_until ON gateway.used_proof (until);
-GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.replica, gateway.quota, gateway.share TO tongdao_gateway;
+GRANT SELECT, INSERT, UPDATE, DELETE ON gateway.replica, gateway.quota, gateway.share, gateway.pool TO tongdao_gateway;
 GRANT SELECT, INSERT, DELETE ON gateway.used_proof TO tongdao_gateway
 """
 

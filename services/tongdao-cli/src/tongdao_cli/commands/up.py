@@ -42,6 +42,7 @@ def up(
 
 async def _up(home: Home, port: int, ready_file: Path | None, origin: str, console: Console) -> None:
     from tongdao_cli import story
+    from tongdao_cli.people import first_link
     from tongdao_cli.up import running
 
     began = time.monotonic()
@@ -55,6 +56,9 @@ async def _up(home: Home, port: int, ready_file: Path | None, origin: str, conso
         console.print(f"{time.monotonic() - began:5.1f} s  demo city {'registered' if is_new else 'is there'}")
         output.shown(console, await there.beside(asyncio.to_thread(story.show, plan)), story.SHOWN_SYSTEM)
         output.addresses(console, plan, there.supervisor.pids)
+        if link := await there.beside(asyncio.to_thread(first_link, plan)):
+            console.print("\nFor the first security administrator, once (also in secrets/, readable by you alone):")
+            console.print(link, soft_wrap=True, highlight=False, markup=False)
         example = f"{sys.argv[0]} call scjgj-enterprise-base --path /91990100700100010D --home {home.root}"
         console.print(f"\nTry: {example}", soft_wrap=True, highlight=False, markup=False)
         console.print("Ctrl-C stops everything and keeps the data.")

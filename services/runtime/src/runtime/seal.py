@@ -1,12 +1,13 @@
-"""Sealing what the exchange keeps: nobody reads it in the database, or puts it where it was not meant.
+"""Sealing what a service keeps: nobody reads it in the database, or puts it where it was not meant.
 
 A sealed text is: one byte 1, one byte length of the key's id, the id, 12 random bytes, ciphertext and tag (16 bytes).
 What stands before the ciphertext, and what the text is about, is bound to it (AEAD, RFC 5116).
 
 The keys stand in a file, or in the output of a command that asks a KMS: one a line, `id cipher hex`, empty lines and
-`#` ignored. The first seals, all open. To rotate: add a line at the end and restart every exchange; move it to the
-front and restart again; seal everything anew (`python -m exchange_service.credentials.reseal`); take the old line away
-a day later, when the answers that are kept for repeated questions have gone.
+`#` ignored. The first seals, all open. To rotate: add a line at the end and restart every process that has the file;
+move it to the front and restart again; seal everything anew, or wait until nothing is left that the old key sealed;
+take the old line away. For the exchange: `python -m exchange_service.credentials.reseal`, and a day later, when the
+answers that are kept for repeated questions have gone. For identity: after two rotations of the signing keys.
 
 Nonces are random: one key is good for 2**32 sealed texts (NIST SP 800-38D section 8.3).
 """

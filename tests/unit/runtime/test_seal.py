@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange_service.credentials.seal import KEY_BYTES, NONCE_BYTES, BadKeys, CannotOpen, Seal, _Sm4Gcm, new_key
+from runtime.seal import KEY_BYTES, NONCE_BYTES, BadKeys, CannotOpen, Seal, _Sm4Gcm, new_key
 
 CIPHERS = sorted(KEY_BYTES)
 KEYS = {cipher: new_key(cipher, cipher) for cipher in CIPHERS}

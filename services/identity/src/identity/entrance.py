@@ -1,0 +1,44 @@
+"""The door of our own API: what was revoked, and whoever is suspended, opens nothing here either.
+
+The gateway passes /oauth2 on without looking at tokens, so that a token that it would refuse must not be able to add a
+key, or to register a client, with which its holder comes back.
+"""
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.requests import Request
+
+from identity.revoking import revoked
+from identity.standing import Standings
+from runtime.errors import Refusal
+from runtime.service_auth import ServiceKey
+from wire import challenges, codes
+from wire.tokens import AccessToken, Door, InvalidToken, Verifier, presented
+
+log = structlog.get_logger()
+
+
+class Entrance(Door):
+    """A door that looks into our own register as well."""
+
+    def __init__(self, verifier: Verifier, key: ServiceKey, database: AsyncEngine, standings: Standings) -> None:
+        super().__init__(verifier, key)
+        self._database = database
+        self._standings = standings
+
+    async def caller(self, request: Request) -> AccessToken:
+        """Whose token came along; raises Refusal (400, 401, 403)."""
+        token = await super().caller(request)
+        async with self._database.connect() as connection:
+            by = await connection.run_sync(revoked, token)
+        if by:
+            log.info("token.refused", reason=f"revoked: {by}")
+            scheme = presented(request.headers.getlist("authorization")).scheme
+            raise challenges.invalid_token(InvalidToken("revoked", "revoked"), scheme)
+        for code, state in (
+            (codes.SYSTEM_SUSPENDED, self._standings.of_system(token.client)),
+            (codes.DEPARTMENT_SUSPENDED, self._standings.of_department(token.department)),
+        ):
+            if state:
+                raise Refusal(code, state.reason, since=state.since, by=state.by)
+        return token

@@ -1,0 +1,55 @@
+"""Passwords: argon2id (RFC 9106, OWASP's 19 MiB profile), in threads of its own, and never more than a few at once."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from runtime.errors import Refusal
+from wire import codes
+
+T = TypeVar("T")
+MEMORY_KIB, PASSES, LANES = 19_456, 2, 1
+AT_ONCE = 2
+WAITING = 32
+"""At 50 ms each this is a second of waiting; whoever comes then is told to try again."""
+
+
+class Passwords:
+    """Makes and checks hashes; a check without a hash takes as long as one with it."""
+
+    def __init__(self, memory_kib: int = MEMORY_KIB) -> None:
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=memory_kib, parallelism=LANES)
+        self._threads = ThreadPoolExecutor(AT_ONCE, "password")
+        self._decoy = self._hasher.hash("nobody's password")
+        self._taken = 0
+
+    async def hashed(self, password: str) -> str:
+        """What is kept of a password. Raises Refusal(SIGN_IN_BUSY)."""
+        return await self._beside(lambda: self._hasher.hash(password))
+
+    async def is_right(self, kept: str | None, password: str) -> bool:
+        """Whether it is the password of which `kept` was kept, never so for None. Raises Refusal(SIGN_IN_BUSY)."""
+        right = await self._beside(lambda: self._matches(kept or self._decoy, password))
+        return right and kept is not None
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def _matches(self, kept: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(kept, password)
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    async def _beside(self, work: Callable[[], T]) -> T:
+        if self._taken >= AT_ONCE + WAITING:
+            raise Refusal(codes.SIGN_IN_BUSY)
+        self._taken += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        finally:
+            self._taken -= 1

@@ -1,0 +1,74 @@
+"""TLS for a listener: our certificate, and clients' certificates verified where they come.
+
+A certificate is held against the revocation lists when a connection begins. Sessions of TLS 1.3 are not resumed; one
+of TLS 1.2 may be for two hours, with the certificate that was verified at its start (OpenSSL keeps them, and Python
+cannot forbid it). Who has to be out at once is suspended at identity.
+"""
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Of TLS 1.2; those of TLS 1.3 are all good."""
+
+
+class TlsFiles(NamedTuple):
+    """PEM files. Without an authority no client certificate is asked for; without a list none is known to be revoked.
+
+    client_ca    certificates of the authorities that may vouch for clients
+    client_crls  their revocation lists, which have to be valid: where one has run out no certificate is accepted
+    """
+
+    certificate: Path
+    key: Path
+    client_ca: Path | None = None
+    client_crls: Path | None = None
+
+    def context(self) -> ssl.SSLContext:
+        """A server's context; raises OSError or ssl.SSLError where a file is missing or is not what it should be."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
+        context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_TICKET | ssl.OP_CIPHER_SERVER_PREFERENCE
+        context.num_tickets = 0
+        context.set_alpn_protocols(["http/1.1"])
+        if self.client_ca is not None:
+            context.verify_mode = ssl.CERT_OPTIONAL
+        if self.client_crls is not None:
+            context.verify_flags |= ssl.VERIFY_CRL_CHECK_LEAF
+        self.read(context)
+        return context
+
+    def read(self, context: ssl.SSLContext) -> None:
+        """Take the files into `context`, for the connections to come."""
+        context.load_cert_chain(
+            self.certificate, self.key, password=lambda: b""
+        )  # else OpenSSL would ask on the terminal
+        for authorities in (self.client_ca, self.client_crls):
+            if authorities is not None:
+                context.load_verify_locations(authorities)
+
+    def changed(self) -> float:
+        """When the newest of the files was written, Unix seconds; raises OSError."""
+        return max(file.stat().st_mtime for file in self._present())
+
+    def _present(self) -> Iterable[Path]:
+        return [file for file in self if file is not None]
+
+
+class Renewal:
+    """Takes new certificates and revocation lists in without a restart. What was taken out stays until one."""
+
+    def __init__(self, files: TlsFiles, context: ssl.SSLContext) -> None:
+        self._files = files
+        self._context = context
+        self._seen = files.changed()
+
+    async def tick(self) -> None:
+        """Read the files where one was written since; what cannot be read is tried again, the old stays in use."""
+        changed = self._files.changed()
+        if changed != self._seen:
+            self._files.read(self._context)
+            self._seen = changed

@@ -45,7 +45,8 @@ def settings_page() -> str:
         parts.append(f"\n## {service}\n\n| variable | default | meaning |\n|---|---|---|\n")
         for name, field in cls.model_fields.items():
             default = "required" if field.is_required() else f"`{field.get_default(call_default_factory=True)}`"
-            parts.append(f"| `{prefix}{name.upper()}` | {default} | {field.description} |\n")
+            meaning = " ".join((field.description or "").split())  # a row is one line
+            parts.append(f"| `{prefix}{name.upper()}` | {default} | {meaning} |\n")
     return "".join(parts)
 
 

@@ -61,7 +61,8 @@ class Catalog:
     def token(self, department: str = "platform", allowed: tuple[str, ...] = WRITE, **claims: Any) -> str:
         now = int(time.time())
         payload = {
-            "iss": ISSUER, "sub": f"{department}-client", "aud": ISSUER, "client_id": f"{department}-client",
+            "iss": ISSUER, "sub": claims.get("client_id", f"{department}-client"), "aud": ISSUER,
+            "client_id": f"{department}-client",
             "department": department, "scope": " ".join(allowed), "iat": now, "exp": now + 300, "jti": str(uuid7()),
         }  # fmt: skip
         header = {"alg": "ES256", "typ": "at+jwt", "kid": "k1"}

@@ -23,7 +23,9 @@ class CatalogSink:
 
     def __init__(self, key: ServiceKey) -> None:
         self.away = False
-        self.snapshot = Snapshot(revision=1, departments=[], systems=[], interfaces=[], grants=[])
+        self.snapshot = Snapshot(
+            revision=1, departments=[Department(id="gaj", name="公安局")], systems=[], interfaces=[], grants=[]
+        )
         self.entries: list[Entry] = []
         self._rung = asyncio.Event()
         self.revocations: list[Revocation] = []

@@ -236,7 +236,7 @@ class Gate:
         admission = Admission(Shares("gateway-1", self.database), Quotas(self.database))
         peers = Peers()
         return Gateway(
-            authenticator=Authenticator(self.verifier, catalog, peers, Proofs(self.database), ISSUER, self.nonces),
+            authenticator=Authenticator(self.verifier, catalog, Proofs(self.database), ISSUER, self.nonces),
             peers=peers, catalog=catalog, feed=FeedReader(neighbour, SERVICES, catalog), admission=admission,
             recorder=recorder, forwarder=Forwarder(exchange, SERVICES), strangers=Strangers(recorder),
             subjects=Subjects(SUBJECTS), consents=Consents(Reader(ISSUER, ISSUER, Keys(consents)), neighbour, SERVICES),

@@ -59,7 +59,7 @@ class Replica:
         self.line = Line(gateways.database)
         database = cast(AsyncEngine, self.line)
         self.shares = Shares(name, database, gateways.now)
-        self.quotas = Quotas(database, gateways.now)
+        self.quotas = Quotas(database, gateways.now, lambda: self.shares.replicas)
         self._gateways = gateways
 
     async def offer(self, asked: Grant) -> str:
@@ -84,9 +84,14 @@ class Gateways:
         self.superuser = superuser
         self.admitted: list[float] = []
         self._ahead_s = 0.0
+        self._stopped: float | None = None
 
     def now(self) -> float:
-        return time.monotonic() + self._ahead_s
+        return (time.monotonic() if self._stopped is None else self._stopped) + self._ahead_s
+
+    def stop_clock(self) -> None:
+        """From now on time passes here only as it is told; in the database it goes on."""
+        self._stopped = time.monotonic()
 
     async def pass_time(self, seconds: float) -> None:
         """Let so much time pass, here and in the database."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from joserfc.jwk import ECKey
 
 from harness.errors import check_hygiene
 from harness.proving import Ground
@@ -85,6 +86,51 @@ def test_no_body_takes_what_it_does_not_state(ground: Ground, service: str) -> N
         assert any(name in refused[0].text for name in extras) or "errors" in refused[0].json(), refused[0].text
         asked += 1
     assert asked or service == "gateway"
+
+
+PUBLIC_KEY = {**ECKey.generate_key("P-256", {"kid": "rou-05"}).as_dict(private=False)}
+WHOLE: dict[str, tuple[str, str, str, str, dict[str, Any], dict[str, Any]]] = {
+    "client": (
+        "identity", "security-administrator", "PUT", "/oauth2/clients/rou-05",
+        {"department": "gaj", "jwks": {"keys": [PUBLIC_KEY]}}, {"standing": "active", "quota": 1},
+    ),
+    "person": (
+        "identity", "security-administrator", "POST", "/oauth2/people",
+        {"login": "rou-05", "name": "张三", "department": "gaj", "roles": ["officer"]},
+        {"state": "active", "scopes": "x"},
+    ),
+    "grant": (
+        "catalog-service", "catalog-everything", "POST", "/grants",
+        {"system": "sthjj-emission", "interface": "gaj-vehicle-info/v1", "purpose": "核验", "fields": ["status"]},
+        {"id": "mine", "state": {"standing": "active"}, "approved_by": "me", "department": "gaj", "revision": 1},
+    ),
+    "system": (
+        "catalog-service", "catalog-everything", "PUT", "/systems/rou-05", {"department": "gaj", "name": "系统"},
+        {"state": {"standing": "active"}, "role": "admin", "scope": "catalog:write"},
+    ),
+    "application": (
+        "catalog-service", "officer", "POST", "/cases",
+        {"kind": "application", "interface": "sthjj-air-quality/v1", "system": "gaj-rou-05", "details": {}},
+        {"state": "granted", "department": "gaj", "quota": 10**9, "approved_by": "me"},
+    ),
+}  # fmt: skip
+"""Service, who asks, method, address, a body that is taken, and what somebody would like to have in it."""
+
+
+@pytest.mark.requirement("ROU-05")
+@pytest.mark.parametrize("what", WHOLE, ids=[f"E-5 {what}" for what in WHOLE])
+def test_a_good_body_with_one_member_too_much_is_refused_by_its_name(ground: Ground, what: str) -> None:
+    service, role, method, path, body, extras = WHOLE[what]
+    for name, value in extras.items():
+        answer = ground.ask(service, method, path, role, json={**body, name: value})
+        assert (answer.status_code, answer.json()["code"]) == (422, "request/invalid"), f"{name}: {answer.text}"
+        assert [error["path"].strip("/").split("/")[-1] for error in answer.json()["errors"]] == [name], answer.text
+    whole = ground.ask(service, method, path, role, json=body)
+    assert whole.status_code in TAKEN.get(what, (200, 201)), f"refused for something else: {whole.text}"
+
+
+TAKEN = {"application": (201, 404, 409, 422)}
+"""What the law's own table says of an application without its papers; its form was read."""
 
 
 def _body(document: dict[str, Any], operation: dict[str, Any]) -> dict[str, Any] | None:

@@ -12,6 +12,7 @@ from harness.members import Member
 from harness.platform import Platform
 from harness.replicas import replica
 from runtime.http import Client, sync_client
+from runtime.service_auth import ServiceKey
 
 pytestmark = [pytest.mark.system, pytest.mark.xdist_group("platform")]
 KEY = ECKey.generate_key("P-256")
@@ -32,13 +33,14 @@ def shown(platform: Platform, token: str, path: str, **claims: str) -> dict[str,
 
 @pytest.mark.requirement("TOK-03")
 @pytest.mark.requirement("TOK-05")
-def test_t56_t59_a_proof_opens_one_gateway_once(
-    platform: Platform, client: Client, second: Client, member: Member
+@pytest.mark.parametrize("row", ["T-56 T-59 two processes"])
+def test_a_proof_opens_one_gateway_once(
+    platform: Platform, client: Client, second: Client, member: Member, row: str
 ) -> None:
     token, path = forged(platform, member, **TIE), f"/x/{VEHICLE}"
     with providers_asked(platform, 2):
         used = shown(platform, token, path)
-        assert client.get(path, headers=used).status_code == 200
+        assert client.get(path, headers=used).status_code == 200, row
         check(client.get(path, headers=used), 401, "token/dpop-proof")
         wanted = second.get(path, headers=shown(platform, token, path))
         check(wanted, 401, "token/dpop-nonce")
@@ -72,27 +74,44 @@ INNER = {
 def test_what_the_gateway_passes_on_opens_no_inner_route(
     platform: Platform, client: Client, member: Member, method: str, path: str
 ) -> None:
+    body = b"[]" if method == "POST" else b""
+    kind = {"Content-Type": "application/json"} if body else {}
     for headers in ({}, member.headers()):
-        answer = client.request(method, path, headers=headers, json=[] if method == "POST" else None)
+        answer = client.request(method, path, headers={**headers, **kind}, content=body)
         assert answer.status_code in (401, 404), answer.text
+    check_a_service_gets_further(platform, method, path, body, kind)
+
+
+def check_a_service_gets_further(platform: Platform, method: str, path: str, body: bytes, kind: dict[str, str]) -> None:
+    """The same address, asked by a service of ours at the service itself: there is something behind that door."""
+    _, _, area, target = path.split("/", 3)
+    key = ServiceKey.from_file(platform.home.secrets / "service.secret", "identity")
+    with sync_client(platform.url(f"{area}-service")) as direct:
+        check(
+            direct.request(method, f"/{target}", headers=kind, content=body), 401, "service/unauthenticated", "exchange"
+        )
+        signed = key.headers(method, f"/{target}", body)
+        answer = direct.request(method, f"/{target}", headers={**kind, **signed}, content=body)
+    assert answer.status_code not in (401, 403, 404, 405), answer.text
 
 
 @pytest.mark.requirement("TOK-03")
-@pytest.mark.parametrize("service", ["catalog", "audit"])
-def test_t62_a_token_for_another_service_is_refused(
+@pytest.mark.parametrize("service", ["catalog", "audit", "exchange"], ids="T-62 {}".format)
+def test_a_token_for_another_service_is_refused(
     platform: Platform, client: Client, member: Member, service: str
 ) -> None:
-    path = {"catalog": "/grants", "audit": "/holds"}[service]
+    path = {"catalog": "/grants", "audit": "/holds", "exchange": "/credentials"}[service]
     for audience in ("https://audit.example", f"{platform.gateway}/api/{service}"):
         token = forged(platform, member, aud=audience)
-        with sync_client(platform.url({"catalog": "catalog-service", "audit": "audit-service"}[service])) as direct:
+        with sync_client(platform.url(f"{service}-service")) as direct:
             for one, target in ((client, f"/api/{service}{path}"), (direct, path)):
                 problem = check(one.get(target, headers={"Authorization": f"Bearer {token}"}), 401, "token/invalid")
                 assert problem["detail"] == f"aud: expected {platform.gateway}; got {audience}"
 
 
 @pytest.mark.requirement("TOK-03")
-def test_t63_a_cookie_is_no_token(platform: Platform, client: Client) -> None:
+@pytest.mark.parametrize("cookie", [pytest.param("session=abc", id="T-63 a cookie at the gateway")])
+def test_a_cookie_is_no_token(platform: Platform, client: Client, cookie: str) -> None:
     with providers_asked(platform, 0):
-        check(client.get(f"/x/{VEHICLE}", headers={"Cookie": "session=abc"}), 401, "token/missing")
-        check(client.get("/api/explain?interface=a/b", headers={"Cookie": "session=abc"}), 401, "token/missing")
+        check(client.get(f"/x/{VEHICLE}", headers={"Cookie": cookie}), 401, "token/missing")
+        check(client.get("/api/explain?interface=a/b", headers={"Cookie": cookie}), 401, "token/missing")

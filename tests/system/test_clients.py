@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 from typing import NamedTuple
 
 import pytest
+from joserfc.jwk import ECKey
 
 from harness import guide
 from harness.certificates import Authority as Certificates
@@ -101,6 +102,47 @@ def test_openid_client_on_node_makes_a_governed_call(platform: Platform, run: Ru
     check_governed(platform, done, before)
 
 
+@pytest.mark.requirement("CLI2-01")
+@pytest.mark.requirement("DOC-02")
+def test_the_first_example_says_why_it_is_refused(run: Run) -> None:
+    unknown = run("first_call.sh", SYSTEM="nobody-knows-it")
+    assert (unknown.returncode, '"invalid_client"' in unknown.stderr) == (1, True), unknown.stderr
+    malformed = run("first_call.sh", CASE="not-a-case")
+    assert (malformed.returncode, "case/malformed" in malformed.stdout) == (22, True), malformed.stdout
+
+
+@pytest.mark.requirement("IDK-06")
+@pytest.mark.requirement("DOC-02")
+def test_a_department_changes_its_keys_away_from_the_home(
+    platform: Platform, authority: Authority, tmp_path: Path
+) -> None:
+    system = "of-the-guide-keys"
+    told = {"GATEWAY": platform.gateway, "SYSTEM": system, "CASE": "", "TONGDAO_HOME": str(tmp_path / "none")}
+    guide.lay_out(tmp_path)
+    assert guide.run("key.sh", tmp_path, **told).returncode == 0
+    authority.system(system, DEPARTMENT)
+    own = tmp_path / "public.jwks.json"
+    body = {"department": DEPARTMENT, "scope": CALL, "method": "private_key_jwt", "jwks": json.loads(own.read_text())}
+    authority.send("PUT", f"/oauth2/clients/{system}", body)
+    guide.run("first_call.sh", tmp_path, **told)  # has a token and no grant
+    third = ECKey.generate_key("P-256", {"kid": f"{system}-3"}).as_dict(private=False)
+    (tmp_path / "next.public.jwks.json").write_text(json.dumps({"keys": [third]}))
+    added = guide.run("add_key.sh", tmp_path, **told)
+    assert (added.returncode, f"{system}-3" in added.stdout) == (0, True), added.stdout + added.stderr
+    where = ("--gateway", platform.gateway, "--key", str(tmp_path / "key.pem"), "--kid", f"{system}-1")
+    again = platform.tongdao_alone("keys", "add", system, str(own), *where)
+    assert (again.returncode, f"{system}-1" in again.stdout) == (0, True), again.stderr
+    done = guide.run("keys.sh", tmp_path, **told)
+    assert (done.returncode, f"{system}-1 of {system} counts no more" in done.stdout) == (0, True), done.stderr
+    following = ("--gateway", platform.gateway, "--key", str(tmp_path / "next.pem"))
+    rotated = platform.tongdao_alone("keys", "rotate", system, "--remove-old", *following, "--kid", f"{system}-2")
+    assert rotated.returncode == 0, rotated.stderr
+    listed = platform.tongdao_alone("keys", "list", system, *following)
+    assert {one["jwk"]["kid"] for one in json.loads(listed.stdout)["keys"]} == {
+        f"{system}-3", ECKey.import_key((tmp_path / "next.pem").read_text()).thumbprint()
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def certificates(folder: Path) -> Certificates:
     """An authority that vouches for gateway and clients; its own certificate lies where the guide has it."""
@@ -155,6 +197,21 @@ def test_curl_with_a_certificate_makes_a_governed_call(
     _wait_until_granted(platform, client, system)
     before = len(journal(platform))
     check_governed(platform, run("with_certificate.sh", SYSTEM=system, GATEWAY=other.encrypted), before, system)
+    said = _doctor_with_certificate(platform, system, other, own.parent)
+    assert said["token"].startswith("ok"), said
+    assert said["grant"].startswith("ok"), said
+    assert said["keys"].startswith("-"), said
+    stranger = _doctor_with_certificate(platform, "of-the-guide", other, own.parent)
+    assert stranger["token"].startswith("wrong"), stranger
+
+
+def _doctor_with_certificate(platform: Platform, system: str, other: Other, folder: Path) -> dict[str, str]:
+    """What it says of each step; the issuer has another address here, which it says too."""
+    files = ("--cert", str(folder / "client.pem"), "--ca", str(folder / "authority.pem"))
+    where = ("--gateway", other.encrypted, "--interface", "gaj-vehicle-info", "--lang", "en")
+    done = platform.tongdao_alone("doctor", "--system", system, *where, *files)
+    lines = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    return {line.split()[1]: line for line in lines}
 
 
 @pytest.mark.requirement("CLI2-02")

@@ -70,6 +70,11 @@ def test_there_are_such_commands() -> None:
         "policy",
         "office",
         *["case"] * 3,
+        "keys",
+        "keys",
+        "quota",
+        "doctor",
+        "person",
     ]
     assert [words[0] for words in COMMANDS] == expected
 

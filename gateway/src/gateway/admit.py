@@ -8,6 +8,7 @@ from gateway.limits import fields_of
 from gateway.quota import Lease, Quotas
 from gateway.rates import Share, burst_of, limit_of_rate, too_fast
 from gateway.shares import Shares
+from gateway.store import PATIENCE_S
 from runtime.errors import Refusal
 from wire import codes
 from wire.catalog import Grant
@@ -49,8 +50,9 @@ class Admission:
         try:
             if apart:
                 return Place(name, self._try_out(grant, apart), ())
+            until = time.monotonic() + PATIENCE_S
             share = await self.shares.take(grant)
-            return Place(name, share, await self.quotas.take(grant, at))
+            return Place(name, share, await self.quotas.take(grant, at, until - time.monotonic()))
         except BaseException:
             self._left(name)
             raise
@@ -76,7 +78,9 @@ class Admission:
         """One call under the rate of the grant, which nobody else counts."""
         now = time.monotonic()
         share = self._tried_out.get(name)
-        if share is None:
+        if share is not None and share.rate != grant.rate_per_s:
+            share.replace(grant, now, grant.rate_per_s, math.inf)
+        elif share is None:
             if len(self._tried_out) >= REMEMBERED:
                 self._tried_out.clear()
             share = self._tried_out[name] = Share(now)

@@ -12,11 +12,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
-from gateway.authenticate import Authenticator
 from gateway.handle import Gateway
-from gateway.peer import Peers
 from gateway.policy.decide import explain
 from gateway.policy.model import Asked, Deny, Known
+from gateway.senders import Senders
 from runtime.access import PUBLIC
 from runtime.errors import Refusal
 from runtime.http import AsyncClient, HTTPError
@@ -26,7 +25,7 @@ from runtime.problems import language_of
 from runtime.service_auth import ServiceKey, digest_of
 from wire import codes, paths, scopes
 from wire.catalog import Mode, Operation
-from wire.front import Front, to_message
+from wire.front import Front, to_message, x5t_of
 from wire.tokens import AccessToken, Door, brings_token
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -40,30 +39,51 @@ PAGES = "/login/"
 """Pages for people: the one place where cookies cross, both ways."""
 PAGES_IN = ("cookie", "user-agent")
 PAGES_OUT = ("content-security-policy", "referrer-policy", "x-frame-options")
+LISTS = ("accept", "accept-language", "if-none-match")
+"""Fields that may stand several times, and mean the same in one line (RFC 9110 section 5.3)."""
 OPEN_TO_ALL = ("/.well-known", "/login")
 """Behind these prefixes nobody asks for an access token."""
+TOKENS = "/oauth2"
+"""Where certificates are looked at whole, and who is suspended gets an answer."""
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 
 
 class Passing:
     """Takes requests on to our other services, and says who sent them (wire.front)."""
 
-    def __init__(self, authenticator: Authenticator, peers: Peers, key: ServiceKey) -> None:
-        self._authenticator = authenticator
-        self._peers = peers
+    def __init__(self, senders: Senders, address: str, key: ServiceKey) -> None:
+        """address  under which the world knows this door"""
+        self._senders = senders
+        self._address = address.rstrip("/")
         self._key = key
 
-    async def front(self, request: Request, *, open_to_all: bool) -> Front:
-        """Who is at the other end; raises Refusal (400, 401, 503) for a token that does not count.
+    async def front(self, request: Request, prefix: str) -> Front:
+        """Who is at the other end; raises Refusal (400, 401, 403, 503) for a token that does not count.
 
-        open_to_all  whether it is no access token that opens what lies behind, so that none is looked at
+        prefix  public one of what lies behind; where it is no access token that opens it, none is looked at
         """
-        peer = self._peers.of_request(request)
+        peer = self._senders.peer(request)
         bound = ""
-        if not open_to_all and brings_token(request.headers.getlist("authorization")):
-            token = await self._authenticator.sender(request, time.time())
+        if prefix not in OPEN_TO_ALL and brings_token(request.headers.getlist("authorization")):
+            token = await self._senders.known(request, peer)
+            if prefix != TOKENS:
+                self._senders.check_fresh()
+                self._senders.check_standing(token)
             bound = token.jkt or token.x5t
-        return Front(peer.address, base64.b64encode(peer.certificate).decode(), bound)
+        if prefix == TOKENS:
+            return Front(peer.address, base64.b64encode(peer.certificate).decode(), bound)
+        return Front(peer.address, "", bound, x5t_of(peer.certificate) if peer.certificate else "")
+
+    def may_lead_to(self, location: str, inside: str, *, is_page: bool) -> bool:
+        """Whether an answer may send its reader there: within this door, or, from a page, to who is registered there.
+
+        inside  the address of the service that answers, which nobody outside is to hear of
+        """
+        if location.startswith("/"):
+            return not location.startswith(("//", "/\\"))
+        if f"{location}/".startswith((f"{self._address}/", f"{self._address}?")):
+            return True
+        return is_page and not location.startswith(inside)
 
     def signed(self, asked: Asking, body: bytes, front: Front) -> None:
         """Put it into the head of the request that goes on."""
@@ -91,7 +111,8 @@ def _passing(on: Passing, client: AsyncClient, prefix: str, inner: str):  # type
         except paths.BadPath as bad:
             raise Refusal(codes.BAD_PATH, str(bad)) from None
         query = request.scope["query_string"].decode("latin-1")
-        front = await on.front(request, open_to_all=prefix in OPEN_TO_ALL)
+        _check_once(request)
+        front = await on.front(request, prefix)
         return await pass_on(on, client, request, inner + raw + (f"?{query}" if query else ""), front)
 
     return passing
@@ -104,15 +125,15 @@ async def pass_on(on: Passing, client: AsyncClient, request: Request, target: st
         raise Refusal(codes.BODY_TOO_LARGE, limit_bytes=BODY_LIMIT_BYTES)
     is_page = request.scope["path"].startswith(PAGES)
     let_in, let_out = (IN + PAGES_IN, OUT + PAGES_OUT) if is_page else (IN, OUT)
-    passed = {name: request.headers[name] for name in let_in if name in request.headers}
-    passed["accept-encoding"] = "identity"
-    asked = client.build_request(request.method, target, content=body, headers=passed)
+    asked = _asked(client, request, target, body, let_in)
     on.signed(asked, body, front)
     try:
         answer = await client.send(asked, stream=True)
     except HTTPError as error:
         raise Refusal(codes.SERVICE_UNREACHABLE, type(error).__name__, retry_after=1) from None
     lines = {name: answer.headers[name] for name in let_out if name in answer.headers}
+    if not on.may_lead_to(lines.get("location", "/"), _address_of(client), is_page=is_page):
+        del lines["location"]
     try:
         response = StreamingResponse(_content(answer), answer.status_code, lines)
         for cookie in answer.headers.get_list("set-cookie") if is_page else ():
@@ -121,6 +142,27 @@ async def pass_on(on: Passing, client: AsyncClient, request: Request, target: st
     except BaseException:
         await answer.aclose()
         raise
+
+
+def _check_once(request: Request) -> None:
+    """Two of a kind could be read in two ways: raise Refusal (400)."""
+    for name in (*IN, *PAGES_IN):
+        if name not in LISTS and len(request.headers.getlist(name)) > 1:
+            code = codes.TOKEN_MALFORMED if name == "authorization" else codes.MALFORMED
+            raise Refusal(code, f"{name} stands more than once")
+
+
+def _asked(client: AsyncClient, request: Request, target: str, body: bytes, let_in: tuple[str, ...]) -> Asking:
+    """The request anew, with nothing of the client of ours: what it remembers is no part of it. Values stay bytes."""
+    sent = {name: ", ".join(request.headers.getlist(name)) for name in let_in if name in request.headers}
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+    headers.append((b"accept-encoding", b"identity"))
+    patience = {"timeout": client.timeout.as_dict()}
+    return Asking(request.method, _address_of(client) + target, headers=headers, content=body, extensions=patience)
+
+
+def _address_of(client: AsyncClient) -> str:
+    return str(client.base_url).rstrip("/")
 
 
 async def _content(answer: Answer) -> AsyncIterator[bytes]:

@@ -1,16 +1,16 @@
 """The gateway's bill of materials: settings → clients → parts → one server with two lanes."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from urllib.parse import urlsplit
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from gateway.admit import Admission
 from gateway.allowances import quotas_router
 from gateway.api import Passing, explain_router, home_router, passing_router
-from gateway.authenticate import Authenticator, OwnDoor
+from gateway.authenticate import Authenticator
 from gateway.consent import JWKS, Consents, Reader
 from gateway.entrance import Entrance
 from gateway.forward import Forwarder
@@ -21,6 +21,7 @@ from gateway.proofs import FORGET_S, Proofs
 from gateway.question import PREFIXES
 from gateway.quota import Quotas
 from gateway.record import Recorder
+from gateway.senders import OwnDoor, Senders
 from gateway.settings import Settings
 from gateway.shares import TICK_S, Shares
 from gateway.snapshot import Catalog
@@ -88,6 +89,19 @@ def background(gateway: Gateway, proofs: Proofs) -> Tasks:
     return tasks
 
 
+def routers(
+    settings: Settings, gateway: Gateway, verifier: Verifier, identity: http.AsyncClient, key: ServiceKey
+) -> Iterator[APIRouter]:  # fmt: skip
+    """What can be asked of the gateway and is not a call."""
+    senders = Senders(
+        gateway.authenticator, gateway.catalog, gateway.feed, gateway.peers, gateway.strangers, gateway.max_staleness_s
+    )  # fmt: skip
+    yield home_router()
+    yield explain_router(gateway, OwnDoor(verifier, senders, open_to_suspended=True))
+    yield quotas_router(gateway.catalog, gateway.admission.quotas, OwnDoor(verifier, senders))
+    yield passing_router(passed_on(settings, identity), Passing(senders, settings.public_url, key))
+
+
 def build(settings: Settings) -> tuple[FastAPI, type]:
     """The application and the protocol class that hands calls to `handle`."""
     key = ServiceKey.from_file(settings.service_secret_file, "gateway")
@@ -102,12 +116,14 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     database = db.engine(settings.database_url)
     proofs = Proofs(database)
     nonces = Nonces(key.derived("dpop nonce").encode()) if settings.dpop_nonce else None
-    authenticator = Authenticator(verifier, catalog, peers, proofs, settings.public_url, nonces)
+    authenticator = Authenticator(verifier, catalog, proofs, settings.public_url, nonces)
     feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
     to_exchange = upstream(settings.exchange_url, connections=1024)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
-    admission = Admission(Shares(settings.instance, database), Quotas(database))
+    rates = db.engine(settings.database_url)
+    shares = Shares(settings.instance, rates)
+    admission = Admission(shares, Quotas(database, replicas=lambda: shares.replicas))
     gateway = Gateway(
         authenticator=authenticator, peers=peers, catalog=catalog, feed=feed, admission=admission, recorder=recorder,
         forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
@@ -126,20 +142,19 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         await tasks.stop()
         await admission.drain()
         await database.dispose()
+        await rates.dispose()
         to_audit.close()
         to_exchange.close()
 
     async def ready() -> None:
         recorder.check()
+        admission.shares.check()
         if feed.age_s() > settings.max_staleness_s:
             raise Refusal(codes.POLICY_STALE)
 
     app = make_app("Tongdao gateway", lifespan, ready)
-    app.include_router(home_router())
-    door = OwnDoor(verifier, authenticator)
-    app.include_router(explain_router(gateway, door))
-    app.include_router(quotas_router(catalog, admission.quotas, door))
-    app.include_router(passing_router(passed_on(settings, identity), Passing(authenticator, peers, key)))
+    for router in routers(settings, gateway, verifier, identity, key):
+        app.include_router(router)
     entrance = Entrance(peers, gateway.strangers, encrypted_only=settings.encrypted_only)
     app.add_middleware(entrance.around)
     entered = entrance.before(partial(handle, gateway))

@@ -5,7 +5,7 @@ proves to hold the key or certificate that it is bound to (RFC 9449, RFC 8705).
 """
 
 import hashlib
-import time
+from collections.abc import Callable
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from starlette.requests import Request
 
-from gateway.peer import Peers
+from gateway.peer import Peer
 from gateway.proofs import Proofs
 from gateway.snapshot import Catalog
 from relay.call import BodyTooLarge, Call, ClientGone
@@ -21,23 +21,22 @@ from relay.strict import Rejected
 from runtime.errors import Refusal
 from wire import challenges, codes, dpop
 from wire.front import x5t_of
-from wire.tokens import AccessToken, Door, InvalidToken, Verifier, check_bound, presented
+from wire.tokens import KEEP_S, AccessToken, InvalidToken, Verifier, check_bound, presented
 
 log = structlog.get_logger()
 CACHE_SIZE = 100_000
 LONGEST_FORM = 8192
 FORM = b"application/x-www-form-urlencoded"
+_NOBODY: tuple[None, float] = (None, 0.0)
 
 
 class Sent(NamedTuple):
-    """What a request says of its sender.
+    """What a request brings along to prove that its token is its own.
 
-    query        of the address    proofs  values of the header DPoP
-    path         raw               certificate  DER of what was proved in TLS, b"" for none
+    proofs       values of the header DPoP    path  raw, without query
+    certificate  DER of what was proved in TLS, b"" for none
     """
 
-    authorization: list[str]
-    query: str
     proofs: list[str]
     method: str
     path: str
@@ -51,7 +50,6 @@ class Authenticator:
         self,
         verifier: Verifier,
         catalog: Catalog,
-        peers: Peers,
         proofs: Proofs,
         address: str,
         nonces: dpop.Nonces | None = None,
@@ -61,45 +59,41 @@ class Authenticator:
         """
         self._verifier = verifier
         self._catalog = catalog
-        self._peers = peers
         self._proofs = proofs
         self._address = address.rstrip("/")
         self._nonces = nonces
-        self._verified: dict[bytes, AccessToken] = {}
+        self._verified: dict[bytes, tuple[AccessToken, float]] = {}
 
-    async def caller(self, call: Call, now: float) -> AccessToken:
+    async def caller(self, call: Call, now: float, peer: Peer) -> AccessToken:
         """The verified token; raises Refusal (400, 401, 503). `now` is Unix seconds."""
-        path, _, query = call.target.decode("latin-1").partition("?")
-        authorization, proof = call.headers.get(b"authorization"), call.headers.get(b"dpop")
-        sent = Sent(
-            [authorization.decode("latin-1")] if authorization is not None else [], query,
-            proof.decode("latin-1").split(",") if proof is not None else [],
-            call.method.decode(), path, self._peers.of_call(call).certificate,
-        )  # fmt: skip
+        authorization = call.headers.get(b"authorization")
+        brought = [authorization.decode("latin-1")] if authorization is not None else []
+        query = call.target.partition(b"?")[2]
         try:
-            return await self.known(sent, now)
+            return await self.known(brought, query.decode("latin-1"), lambda: _sent(call, peer), now)
         except Refusal as refused:
             if refused.code is codes.TOKEN_MISSING and await _in_form(call):
                 raise Refusal(codes.TOKEN_MALFORMED, "an access token in the body") from None
             raise
 
-    async def sender(self, request: Request, now: float) -> AccessToken:
+    async def sender(self, request: Request, now: float, peer: Peer) -> AccessToken:
         """The same for a request on the other lane."""
-        headers = request.headers
-        sent = Sent(
-            headers.getlist("authorization"), request.url.query, headers.getlist("dpop"), request.method,
-            request.scope["raw_path"].decode("latin-1"), self._peers.of_request(request).certificate,
-        )  # fmt: skip
-        return await self.known(sent, now)
+        headers, path = request.headers, request.scope["raw_path"].decode("latin-1")
 
-    async def known(self, sent: Sent, now: float) -> AccessToken:
-        """Who sent this; raises Refusal (400, 401, 503)."""
-        scheme, text = presented(sent.authorization, sent.query)
+        def sent() -> Sent:
+            return Sent(headers.getlist("dpop"), request.method, path, peer.certificate)
+
+        return await self.known(headers.getlist("authorization"), request.url.query, sent, now)
+
+    async def known(self, authorization: list[str], query: str, sent: Callable[[], Sent], now: float) -> AccessToken:
+        """Who sent this; raises Refusal (400, 401, 503). `sent` is asked where the token is bound."""
+        scheme, text = presented(authorization, query)
         try:
             token = await self._token(text, now)
             if reason := self._catalog.revoked(token, now):
                 raise InvalidToken("revoked", f"revoked: {reason}")
-            await self._check_holder(token, scheme, text, sent, now)
+            if token.jkt or token.x5t or scheme != challenges.BEARER:
+                await self._check_holder(token, scheme, text, sent(), now)
         except InvalidToken as invalid:
             log.debug("token.refused", reason=str(invalid))
             raise challenges.invalid_token(invalid, scheme) from None
@@ -110,10 +104,10 @@ class Authenticator:
 
     async def _token(self, text: str, now: float) -> AccessToken:
         digest = hashlib.sha256(text.encode("latin-1", "replace")).digest()
-        token = self._verified.get(digest)
-        if token is None or now >= token.expires:
+        token, until = self._verified.get(digest, _NOBODY)
+        if token is None or now >= until:
             token = await self._verifier.verified(text, now)
-            self._remember(digest, token)
+            self._remember(digest, token, now)
         return token
 
     async def _check_holder(self, token: AccessToken, scheme: str, text: str, sent: Sent, now: float) -> None:
@@ -125,7 +119,7 @@ class Authenticator:
             raise dpop.InvalidProof(f"expected one DPoP header; got {len(sent.proofs)}")
         url = self._address + sent.path
         proof = dpop.check(
-            sent.proofs[0].strip(), method=sent.method, url=url, now=now, token=text, nonces=self._nonces
+            sent.proofs[0].strip(), method=sent.method, url=url, now=now, token=text, jkt=token.jkt, nonces=self._nonces
         )
         check_bound(token, scheme, jkt=proof.thumbprint, x5t=x5t)
         if not await self._proofs.use(proof):
@@ -136,10 +130,19 @@ class Authenticator:
         """Tokens of other issuers do not name a department of ours."""
         return msgspec.structs.replace(token, department=self._catalog.department_of(token.client))
 
-    def _remember(self, digest: bytes, token: AccessToken) -> None:
+    def _remember(self, digest: bytes, token: AccessToken, now: float) -> None:
+        """Until it runs out, and no longer than its issuer's key is believed without asking again."""
         if len(self._verified) >= CACHE_SIZE:
             self._verified.clear()
-        self._verified[digest] = token
+        self._verified[digest] = token, min(token.expires, now + KEEP_S)
+
+
+def _sent(call: Call, peer: Peer) -> Sent:
+    proof = call.headers.get(b"dpop")
+    return Sent(
+        proof.decode("latin-1").split(",") if proof is not None else [], call.method.decode(),
+        call.target.partition(b"?")[0].decode("latin-1"), peer.certificate,
+    )  # fmt: skip
 
 
 async def _in_form(call: Call) -> bool:
@@ -151,15 +154,3 @@ async def _in_form(call: Call) -> bool:
     except (BodyTooLarge, ClientGone, Rejected):
         return False
     return any(name == "access_token" for name, _ in parse_qsl(body.decode("latin-1"), keep_blank_values=True))
-
-
-class OwnDoor(Door):
-    """The door of the gateway's own routes: who comes in here comes straight from outside."""
-
-    def __init__(self, verifier: Verifier, authenticator: Authenticator) -> None:
-        super().__init__(verifier)
-        self._authenticator = authenticator
-
-    async def caller(self, request: Request) -> AccessToken:
-        """Whose token came along; raises Refusal (400, 401, 503)."""
-        return await self._authenticator.sender(request, time.time())

@@ -63,10 +63,14 @@ class Gateway:
 async def handle(gateway: Gateway, call: Call) -> None:
     """One call. Every way out of here has answered the client, or found it gone."""
     passage = Passage(call)
+    peer = gateway.peers.of_call(call)
     try:
-        caller = await gateway.authenticator.caller(call, passage.at)
-    except Refusal as refused:
-        gateway.strangers.count(gateway.peers.of_call(call).address, refused.code.name)
+        caller = await gateway.authenticator.caller(call, passage.at, peer)
+    except Exception as error:
+        refused = error if isinstance(error, Refusal) else Refusal(codes.BROKEN)
+        if error is not refused:
+            log.exception("caller.crashed", call=passage.record)
+        gateway.strangers.count(peer.address, refused.code.name)
         return passage.refuse(refused, record="")
     try:
         gateway.recorder.check()
@@ -74,7 +78,7 @@ async def handle(gateway: Gateway, call: Call) -> None:
         return passage.refuse(unrecorded, record="")
     place: Place | None = None
     try:
-        allowed = permitted(gateway, passage, caller)
+        allowed = permitted(gateway, passage, caller, peer.address)
         place = await gateway.admission.admit(allowed.rule.grant, passage.at, apart_of(allowed))
         await carry_out(gateway, passage, allowed, place)
     except Refusal as refused:
@@ -94,14 +98,14 @@ async def handle(gateway: Gateway, call: Call) -> None:
     return None
 
 
-def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
-    """The decision; raises Refusal with its code."""
+def permitted(gateway: Gateway, passage: Passage, caller: AccessToken, address: str) -> Allow:
+    """The decision; raises Refusal with its code. `address` is where the call comes from."""
     call, leaf = passage.call, passage.leaf
     interface, version, path, mode, sandbox = question.destination(call.target)
     leaf.system, leaf.department, leaf.actor = caller.client, caller.department, caller.actor
     leaf.mode = "sandbox" if sandbox else mode
     key = f"{interface}/{version}"
-    known = gateway.catalog.known(caller.client, key)
+    known = gateway.catalog.known(caller.client, key, caller.actor)
     # What somebody made up is not kept: an address may hold anything, a person's number too.
     if known.route is not None:
         leaf.interface, leaf.version = interface, version
@@ -115,7 +119,7 @@ def permitted(gateway: Gateway, passage: Passage, caller: AccessToken) -> Allow:
     if gateway.feed.age_s() > gateway.max_staleness_s:
         raise Refusal(codes.POLICY_STALE, retry_after=1)
     asked = Asked(
-        caller.client, key, leaf.method, path, gateway.peers.of_call(call).address, passage.at,
+        caller.client, key, leaf.method, path, address, passage.at,
         passage.header(headers.GRANT), leaf.case, mode, bool(call.headers.get(headers.CONSENT)), sandbox,
     )  # fmt: skip
     decision = decide(known, asked)

@@ -1,13 +1,15 @@
 """Who is at the other end of the line: address, certificate, and whether the line is encrypted.
 
 A proxy that the operator named speaks for its client: it says the address (X-Forwarded-For), the certificate that it
-verified (Client-Cert, RFC 9440) and what the client spoke (X-Forwarded-Proto). From anybody else these are just words.
+verified (Client-Cert, RFC 9440) and what the client spoke (X-Forwarded-Proto; in the clear where it says nothing). From
+anybody else these are just words.
 """
 
 import base64
 import binascii
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -18,6 +20,7 @@ from relay.protocol import CERTIFICATE
 
 FORWARDED_FOR, FORWARDED_PROTO, CLIENT_CERT = b"x-forwarded-for", b"x-forwarded-proto", b"client-cert"
 LONGEST_CERTIFICATE = 8 * 1024
+_WITH_PORT = re.compile(r"(?:([0-9.]+)|\[([0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?")
 _BYTES = re.compile(rb":([A-Za-z0-9+/]+={0,2}):")
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -69,19 +72,26 @@ class Peers:
         return Peer(
             self._beyond(address, said.get(FORWARDED_FOR, b"")),
             _certificate(said.get(CLIENT_CERT, b"")),
-            spoken in (b"", b"https"),
+            spoken == b"https",
         )
 
     def _beyond(self, proxy: str, forwarded: bytes) -> str:
         """The right-most address that is no proxy of ours: what stands left of it, anybody may have written."""
         last = proxy
         for part in reversed(forwarded.decode("latin-1").split(",")):
-            if _parsed(part.strip()) is None:
+            address = _without_port(part.strip())
+            if _parsed(address) is None:
                 break
-            last = part.strip()
+            last = address
             if not self.trusts(last):
                 break
         return _plain(last)
+
+
+def _without_port(written: str) -> str:
+    """`203.0.113.5:1234`, `[2001:db8::1]` and `[2001:db8::1]:443` name an address too (RFC 7239 section 6)."""
+    form = _WITH_PORT.fullmatch(written)
+    return (form[1] or form[2]) if form else written
 
 
 def _parsed(address: str) -> Address | None:
@@ -92,6 +102,7 @@ def _parsed(address: str) -> Address | None:
     return getattr(parsed, "ipv4_mapped", None) or parsed
 
 
+@lru_cache(maxsize=4096)
 def _plain(address: str) -> str:
     """One way to write an address, so that nobody is two peers."""
     parsed = _parsed(address)

@@ -3,15 +3,25 @@
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
 from annotated_types import Ge, Gt, Le
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from gateway.issuers import External
 from runtime.env import ServiceSettings
 from runtime.server import Encrypted
 from runtime.tls import TlsFiles
+
+
+def _public(url: str) -> str:
+    """An issuer and part of what proofs name, so it has one spelling (RFC 8414 section 2, RFC 9449 section 4.3)."""
+    parts = urlsplit(url)
+    whole = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc or url != whole.lower():
+        raise ValueError("expected https://host or https://host:port, in small letters, and no path")
+    return url
 
 
 class Settings(ServiceSettings):
@@ -22,8 +32,8 @@ class Settings(ServiceSettings):
     database_url: str
     """PostgreSQL as the role tongdao_gateway: postgresql://user:password@host:port/database. Calls are recorded
     elsewhere; here lies what several gateways have to share: quotas, rates, used proofs."""
-    public_url: str
-    """The address under which the world knows this door; also the issuer of tokens."""
+    public_url: Annotated[str, AfterValidator(_public)]
+    """The address under which the world knows this door, without a path; also the issuer of tokens."""
     audience: str = ""
     """Audience that tokens must name; the public address where empty."""
     identity_url: str
@@ -48,7 +58,8 @@ class Settings(ServiceSettings):
     """Whether a proof of possession has to name a nonce of ours: a round trip more, and no proofs made beforehand."""
     trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = ()
     """Addresses or networks of proxies in front, JSON. What they say of their clients is believed (X-Forwarded-For,
-    X-Forwarded-Proto, Client-Cert); they have to take these fields off what comes from outside."""
+    X-Forwarded-Proto, Client-Cert); they have to take these fields off what comes from outside. Where `public_url` is
+    https, a proxy has to say `X-Forwarded-Proto: https`."""
     connections_per_address: Annotated[int, Ge(0)] = 200
     """Connections that one address may hold at a time; 0 for any number. Trusted proxies are not counted."""
     tls_port: Annotated[int, Ge(1), Le(65535)] | None = None

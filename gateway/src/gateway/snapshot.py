@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
-from gateway.policy.model import GrantRule, Known, Route
+from gateway.policy.model import GrantRule, Known, Party, Route
 from wire.catalog import Department, Entry, Grant, Interface, Revocation, Snapshot, System
 from wire.tokens import AccessToken
 
 log = structlog.get_logger()
+IF_AGAIN = "if a new one is refused too, ask your authority whether it is suspended"
 
 
 class Catalog:
@@ -26,8 +27,11 @@ class Catalog:
         self._held: dict[tuple[str, str], list[GrantRule]] = {}
         self._revocations: dict[str, Revocation] = {}
 
-    def known(self, system_id: str, interface: str) -> Known:
-        """Everything that a decision about this system and this interface ("id/v1") needs."""
+    def known(self, system_id: str, interface: str, actor: str = "") -> Known:
+        """Everything that a decision about this system and this interface ("id/v1") needs.
+
+        actor  who acts for the system, "" for nobody
+        """
         system = self._systems.get(system_id)
         route = self._routes.get(interface)
         return Known(
@@ -36,7 +40,17 @@ class Catalog:
             route=route,
             provider=self._departments.get(route.interface.provider) if route else None,
             grants=self._held.get((system_id, interface), []),
+            acting=self._party(actor) if actor else None,
         )
+
+    def parties(self, token: AccessToken) -> list[Party]:
+        """The systems that stand behind a token: whose it is, and through or by whom it is used."""
+        found = (self._party(client) for client in (token.client, token.actor, token.through) if client)
+        return [party for party in found if party is not None]
+
+    def _party(self, client: str) -> Party | None:
+        system = self._systems.get(client)
+        return Party(system, self._departments.get(system.department)) if system else None
 
     def grant(self, grant_id: str) -> Grant | None:
         rule = self._grants.get(grant_id)
@@ -63,11 +77,13 @@ class Catalog:
             return ""
         if self._is_revoked("token", token.id, token, now):
             return "this token"
+        if token.origin and self._is_revoked("token", token.origin, token, now):
+            return "the token that it was exchanged for"
         if self._is_revoked("key", token.key, token, now):
             return "the key that signed it"
         for client in {token.client, token.actor, token.through} - {""}:
             if self._is_revoked("client", client, token, now):
-                return f"all tokens that {client} got so far"
+                return f"all tokens that {client} got so far; {IF_AGAIN}"
         if token.person and self._is_revoked("person", token.person, token, now):
             return "all tokens that this person got so far"
         return ""

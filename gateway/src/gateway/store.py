@@ -4,11 +4,14 @@ A transaction that deals out a grant's rate holds that grant's advisory lock; re
 a share less. Times are the database's.
 """
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import asyncpg
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -17,18 +20,25 @@ from sqlalchemy import (
     Double,
     MetaData,
     Table,
+    TableValuedAlias,
     Text,
     delete,
     func,
     literal,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.exc import DataError, IntegrityError, ProgrammingError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from gateway.rates import fair, pooled
 
+PATIENCE_S = 1.0
+"""The database answers within so many seconds, or it is away."""
+UNFIT = (ProgrammingError, DataError, IntegrityError)
+"""What is raised where the database answers, but has not what is needed: it was not migrated, or rights are missing."""
 LIFE_S = 3.0
 """A share lasts so long unless it is renewed; a gateway that was silent for longer is missing."""
 REMEMBERED_S = 120.0
@@ -73,6 +83,28 @@ quota = Table(
     Column("taken", BigInteger, nullable=False),
     Column("until", DateTime(timezone=True), nullable=False),
 )
+
+
+class Away(Exception):
+    """The database does not answer."""
+
+
+@asynccontextmanager
+async def transaction(database: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """One transaction within PATIENCE_S; raises Away, or UNFIT as it comes."""
+    try:
+        async with asyncio.timeout(PATIENCE_S), database.begin() as tx:
+            yield tx
+    except UNFIT:
+        raise
+    except (OSError, TimeoutError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise Away(repr(error)) from error
+
+
+def _given(**columns: tuple[Any, Sequence[object]]) -> TableValuedAlias:
+    """Rows out of columns, each of a type and its values."""
+    arrays = (literal(list(values), ARRAY(kind)) for kind, values in columns.values())
+    return func.unnest(*arrays).table_valued(*columns).render_derived("given")
 
 
 # --- who runs -------------------------------------------------------------------------------------------------------
@@ -135,56 +167,93 @@ class Request:
     replicas: int
 
 
-async def ask(tx: AsyncConnection, name: str, asked: Request) -> tuple[float, float]:
-    """The share that the gateway holds for LIFE_S from now on, and the calls out of the pool that come with it."""
-    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(asked.grant, _GRANT_SEED))))
+async def ask(tx: AsyncConnection, name: str, asked: Sequence[Request]) -> dict[str, tuple[float, float]]:
+    """The shares that the gateway holds for LIFE_S from now on, and the calls out of the pools that come with them.
+
+    grant -> (calls per second, calls); one request for each grant
+    """
+    asked = sorted(asked, key=lambda one: one.grant)  # everybody locks in this order
+    grants = [one.grant for one in asked]
+    named = func.unnest(literal(grants, ARRAY(Text))).column_valued("named")
+    await tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(named, _GRANT_SEED))))
     at: datetime = (await tx.execute(select(func.clock_timestamp()))).scalar_one()
-    lapsed = await _end_lapsed(tx, asked.grant, at)
-    held = 0.0 if name in lapsed else asked.held
-    other = select(share.c.per_s, share.c.wanted).where(
-        share.c.grant_id == asked.grant, share.c.replica != name, (share.c.per_s > 0) | (share.c.until > at)
-    )
-    others = (await tx.execute(other)).all()
-    free = max(0.0, asked.rate - sum(one.per_s for one in others) - held)
-    level = await _pool_level(tx, asked, free, lapsed, at)
-    part = fair(asked.rate, asked.wanted, [one.wanted for one in others], asked.replicas)
-    per_s = min(asked.most, max(held, min(part, held + free)))
-    credit = level * max(0.0, per_s - held) / free if free else 0.0
-    mine = {"per_s": per_s, "wanted": asked.wanted, "until": at + _LIFE}
-    said = insert(share).values(grant_id=asked.grant, replica=name, **mine)
+    lapsed = await _end_lapsed(tx, grants, at)
+    others = await _others(tx, name, grants, at)
+    known = select(pool).where(pool.c.grant_id == func.any(literal(grants, ARRAY(Text))))
+    pools = {row.grant_id: row for row in await tx.execute(known)}
+    shares: list[tuple[float, float]] = []
+    left: list[tuple[float, float]] = []
+    for one in asked:
+        ended = lapsed.get(one.grant, {})
+        held = 0.0 if name in ended else one.held
+        theirs = others.get(one.grant, [])
+        free = max(0.0, one.rate - sum(per_s for per_s, _ in theirs) - held)
+        level = one.burst * free / one.rate  # of a grant that was not asked for lately
+        if (found := pools.get(one.grant)) is not None:
+            level = pooled(found.level, found.per_s, (at - found.at).total_seconds(), ended.values(), level)
+        part = fair(one.rate, one.wanted, [wanted for _, wanted in theirs], one.replicas)
+        per_s = min(one.most, max(held, min(part, held + free)))
+        more = max(0.0, per_s - held)
+        credit = level * more / free if free else 0.0
+        shares.append((per_s, credit))
+        left.append((level - credit, max(0.0, free - more)))
+    await _put(tx, name, asked, [per_s for per_s, _ in shares], left, at)
+    return dict(zip(grants, shares, strict=True))
+
+
+async def _put(
+    tx: AsyncConnection, name: str, asked: Sequence[Request], shares: Sequence[float],
+    left: Sequence[tuple[float, float]], at: datetime,
+) -> None:  # fmt: skip
+    """Write shares and pools down."""
+    grants = (Text, [one.grant for one in asked])
+    given = _given(grant_id=grants, per_s=(Double, shares), wanted=(Double, [one.wanted for one in asked]))
+    rows = select(given.c.grant_id, literal(name, Text), given.c.per_s, given.c.wanted, literal(at + _LIFE))
+    said = insert(share).from_select(["grant_id", "replica", "per_s", "wanted", "until"], rows)
+    new: Any = said.excluded
+    mine = {"per_s": new.per_s, "wanted": new.wanted, "until": new.until}
     await tx.execute(said.on_conflict_do_update(index_elements=[share.c.grant_id, share.c.replica], set_=mine))
-    left = {"level": level - credit, "per_s": max(0.0, free - max(0.0, per_s - held)), "at": at}
-    put = insert(pool).values(grant_id=asked.grant, **left)
-    await tx.execute(put.on_conflict_do_update(index_elements=[pool.c.grant_id], set_=left))
-    return per_s, credit
+    levels, rates = [level for level, _ in left], [per_s for _, per_s in left]
+    given = _given(grant_id=grants, level=(Double, levels), per_s=(Double, rates))
+    rows = select(given.c.grant_id, given.c.level, given.c.per_s, literal(at))
+    put = insert(pool).from_select(["grant_id", "level", "per_s", "at"], rows)
+    new = put.excluded
+    free = {"level": new.level, "per_s": new.per_s, "at": new.at}
+    await tx.execute(put.on_conflict_do_update(index_elements=[pool.c.grant_id], set_=free))
 
 
-async def _end_lapsed(tx: AsyncConnection, grant: str, at: datetime) -> dict[str, tuple[float, float]]:
-    """Shares that nobody renewed become nothing, for good: replica -> (calls per second, seconds since its end).
+async def _others(
+    tx: AsyncConnection, name: str, grants: Sequence[str], at: datetime
+) -> dict[str, list[tuple[float, float]]]:
+    """What other gateways hold and want: grant -> (calls per second, wanted)."""
+    other = select(share.c.grant_id, share.c.per_s, share.c.wanted).where(
+        share.c.grant_id == func.any(literal(list(grants), ARRAY(Text))),
+        share.c.replica != name, (share.c.per_s > 0) | (share.c.until > at),
+    )  # fmt: skip
+    found: dict[str, list[tuple[float, float]]] = {}
+    for row in await tx.execute(other):
+        found.setdefault(row.grant_id, []).append((row.per_s, row.wanted))
+    return found
+
+
+async def _end_lapsed(
+    tx: AsyncConnection, grants: Sequence[str], at: datetime
+) -> dict[str, dict[str, tuple[float, float]]]:
+    """Shares that nobody renewed become nothing, for good: grant -> replica -> (calls per second, seconds since then).
 
     One that is being renewed at this moment is left alone, and counts.
     """
-    ended = select(share.c.replica, share.c.per_s, share.c.until).where(
-        share.c.grant_id == grant, share.c.per_s > 0, share.c.until <= at
+    ended = select(share.c.grant_id, share.c.replica, share.c.per_s, share.c.until).where(
+        share.c.grant_id == func.any(literal(list(grants), ARRAY(Text))), share.c.per_s > 0, share.c.until <= at
     )
     rows = (await tx.execute(ended.with_for_update(skip_locked=True))).all()
+    found: dict[str, dict[str, tuple[float, float]]] = {}
+    for row in rows:
+        found.setdefault(row.grant_id, {})[row.replica] = (row.per_s, (at - row.until).total_seconds())
     if rows:
-        named = share.c.replica.in_([row.replica for row in rows])
-        await tx.execute(update(share).where(share.c.grant_id == grant, named).values(per_s=0.0))
-    return {row.replica: (row.per_s, (at - row.until).total_seconds()) for row in rows}
-
-
-async def _pool_level(
-    tx: AsyncConnection, asked: Request, free: float, lapsed: Mapping[str, tuple[float, float]], at: datetime
-) -> float:
-    """Calls in the pool; of a grant that was not asked for lately the whole burst."""
-    cap = asked.burst * free / asked.rate
-    known = (
-        await tx.execute(select(pool.c.level, pool.c.per_s, pool.c.at).where(pool.c.grant_id == asked.grant))
-    ).first()
-    if known is None:
-        return cap
-    return pooled(known.level, known.per_s, (at - known.at).total_seconds(), lapsed.values(), cap)
+        named = tuple_(share.c.grant_id, share.c.replica).in_([(row.grant_id, row.replica) for row in rows])
+        await tx.execute(update(share).where(named).values(per_s=0.0))
+    return found
 
 
 async def wants(tx: AsyncConnection, name: str, grants: Sequence[str]) -> dict[str, list[float]]:
@@ -201,11 +270,8 @@ async def wants(tx: AsyncConnection, name: str, grants: Sequence[str]) -> dict[s
 
 async def renew(tx: AsyncConnection, name: str, held: Mapping[str, tuple[float, float]]) -> dict[str, float]:
     """Hold on to shares for LIFE_S more: grant -> (calls per second, wanted). What is held then; ended ones are not."""
-    columns = [list(held), [per_s for per_s, _ in held.values()], [wanted for _, wanted in held.values()]]
-    kinds = (Text, Double, Double)
-    given = func.unnest(
-        *(literal(column, ARRAY(kind)) for column, kind in zip(columns, kinds, strict=True))
-    ).table_valued("grant_id", "per_s", "wanted").render_derived("given")  # fmt: skip
+    per_s, wanted = ([pair[n] for pair in held.values()] for n in (0, 1))
+    given = _given(grant_id=(Text, list(held)), per_s=(Double, per_s), wanted=(Double, wanted))
     now = func.clock_timestamp()
     more = (
         update(share)
@@ -249,10 +315,14 @@ async def lease(tx: AsyncConnection, block: Block) -> int | None:
     return taken
 
 
-async def give_back(tx: AsyncConnection, grant: str, period: str, n: int) -> None:
-    """Calls that were leased and not made."""
-    of_it = (quota.c.grant_id == grant, quota.c.period == period)
-    await tx.execute(update(quota).where(*of_it).values(taken=func.greatest(0, quota.c.taken - n)))
+async def give_back(tx: AsyncConnection, unused: Mapping[tuple[str, str], int]) -> None:
+    """Calls that were leased and not made: (grant, period) -> calls."""
+    grants, periods = ([key[n] for key in unused] for n in (0, 1))
+    given = _given(grant_id=(Text, grants), period=(Text, periods), n=(BigInteger, list(unused.values())))
+    of_it = (quota.c.grant_id == given.c.grant_id, quota.c.period == given.c.period)
+    in_order = select(quota.c.grant_id).where(*of_it).order_by(quota.c.grant_id, quota.c.period)
+    await tx.execute(in_order.with_for_update(of=quota))  # nobody locks crosswise
+    await tx.execute(update(quota).where(*of_it).values(taken=func.greatest(0, quota.c.taken - given.c.n)))
 
 
 async def taken(tx: AsyncConnection, grants: Sequence[str], periods: Sequence[str]) -> dict[tuple[str, str], int]:

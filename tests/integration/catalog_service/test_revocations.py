@@ -21,9 +21,10 @@ from wire.catalog import Entry, Revocation
 
 pytestmark = pytest.mark.anyio
 NOW = int(time.time())
+"""When this module was read: whatever is not past by then lasts longer than a run of all tests."""
 IDENTITY = ServiceKey(SECRET, "identity")
-TOKEN = Revocation(what="token", name="0192f0c1", until=NOW + 300)
-CLIENT = Revocation(what="client", name="zjj-housing", before=NOW, until=NOW + 360)
+TOKEN = Revocation(what="token", name="0192f0c1", until=NOW + 86_400)
+CLIENT = Revocation(what="client", name="zjj-housing", before=NOW, until=NOW + 86_460)
 
 
 async def post(catalog: Catalog, body: bytes, key: ServiceKey | None = IDENTITY) -> http.Response:
@@ -54,13 +55,13 @@ async def test_what_identity_revokes_stands_in_feed_and_snapshot(catalog: Catalo
 
 @pytest.mark.requirement("IDT-01")
 async def test_the_same_twice_is_told_once_and_never_becomes_less(catalog: Catalog) -> None:
-    earlier = msgspec.structs.replace(CLIENT, before=NOW - 50, until=NOW + 400)
-    later = msgspec.structs.replace(CLIENT, before=NOW + 9, until=NOW + 369)
+    earlier = msgspec.structs.replace(CLIENT, before=NOW - 50, until=NOW + 86_500)
+    later = msgspec.structs.replace(CLIENT, before=NOW + 9, until=NOW + 86_469)
     await revoke(catalog, CLIENT)
     await revoke(catalog, CLIENT)
     await revoke(catalog, earlier)
     await revoke(catalog, later)
-    reaching = [CLIENT, msgspec.structs.replace(CLIENT, until=NOW + 400)]
+    reaching = [CLIENT, msgspec.structs.replace(CLIENT, until=NOW + 86_500)]
     reaching.append(msgspec.structs.replace(reaching[1], before=NOW + 9))
     assert told((await catalog.feed(0)).entries) == [as_told(each) for each in reaching]
     assert (await catalog.snapshot()).revocations == reaching[-1:]

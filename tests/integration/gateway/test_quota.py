@@ -105,7 +105,7 @@ async def test_what_is_not_used_goes_back(several: Gateways) -> None:
     assert await several.told(TAKEN) == [("2026-11-22", 10)]
     one.quotas.give_back(used)
     assert await ask(one, asked) == ("", used)
-    await several.pass_time(11)
+    await several.pass_time(3)
     await one.quotas.tick()
     assert await several.told(TAKEN) == [("2026-11-22", 1)]
     await ask(one, grant(quota_day=320, revision=2))
@@ -113,6 +113,45 @@ async def test_what_is_not_used_goes_back(several: Gateways) -> None:
     await ask(other, asked)
     await other.quotas.drain()
     assert await several.told(TAKEN) == [("2026-11-22", 3)]
+
+
+@pytest.mark.requirement("QUO-05")
+async def test_many_blocks_go_back_at_once(several: Gateways) -> None:
+    one = Replica("a", several)
+    for n in range(1200):
+        assert (await ask(one, grant(id=f"g{n}", quota_day=160)))[0] == ""
+    await one.quotas.drain()
+    assert await several.told("SELECT sum(taken) FROM gateway.quota") == [(1200,)]
+
+
+@pytest.mark.requirement("QUO-05")
+async def test_a_block_for_what_is_no_longer_current_goes_back(several: Gateways) -> None:
+    one = Replica("a", several)
+    midnight = datetime(2026, 11, 22, 16, tzinfo=UTC).timestamp()
+    old, new = grant(quota_day=100_000), grant(quota_day=100_000, revision=2)
+    calls = [ask(one, old if n % 2 else new, midnight + (n % 3 - 1)) for n in range(20)]
+    assert {code for code, _ in await asyncio.gather(*calls)} == {""}
+    await one.quotas.drain()
+    assert await several.told("SELECT sum(taken) FROM gateway.quota") == [(20,)]
+
+
+@pytest.mark.requirement("QUO-05")
+async def test_while_others_may_hold_some_it_is_worth_coming_back_soon(several: Gateways) -> None:
+    one, other = Replica("a", several), Replica("b", several)
+    for each in (one, other, one):
+        await each.shares.tick()
+    asked = grant(quota_day=64)
+    await ask(other, asked)
+    while (await ask(one, asked))[0] == "":
+        pass
+    with pytest.raises(Refusal) as early:
+        await one.quotas.take(asked, NOON)
+    assert early.value.facts["retry_after"] == 5
+    await several.pass_time(6)
+    await ask(one, asked)
+    with pytest.raises(Refusal) as late:
+        await one.quotas.take(asked, NOON)
+    assert int(str(late.value.facts["retry_after"])) > 40_000
 
 
 @pytest.mark.requirement("QUO-05")

@@ -1,10 +1,14 @@
 """Rates that several gateways share: never more than burst + rate * seconds + one call for each gateway."""
 
+import asyncio
 import random
 
 import pytest
+from sqlalchemy.exc import ProgrammingError
 
 from harness.gateways import Gateways, Replica, grant
+from runtime.errors import Refusal
+from wire import codes
 
 pytestmark = pytest.mark.anyio
 NAMES = ("a", "b", "c")
@@ -23,11 +27,34 @@ async def together(several: Gateways, *names: str) -> list[Replica]:
 async def test_alone_a_gateway_has_everything(several: Gateways) -> None:
     (alone,) = await together(several, "a")
     asked = grant(rate_per_s=5, burst=20)
+    several.stop_clock()
     assert await alone.admits(asked, 30) == 20
     await several.pass_time(2)
     assert await alone.admits(asked, 30) == 10
     await several.pass_time(3600)
     assert await alone.admits(asked, 30) == 20
+
+
+@pytest.mark.requirement("QUO-02")
+async def test_a_new_gateway_is_ready_when_the_others_have_left_it_something(several: Gateways) -> None:
+    (old,) = await together(several, "a")
+    old.shares.check()
+    asked = grant(rate_per_s=100, burst=100)
+    assert await old.admits(asked, 50) == 50
+    await old.shares.tick()
+    new = Replica("b", several)
+    for _ in range(2):
+        with pytest.raises(Refusal) as early:
+            new.shares.check()
+        assert early.value.code is codes.QUOTA_UNKNOWN
+        await new.shares.tick()
+    await several.pass_time(1)
+    for _ in range(2):
+        await old.shares.tick()
+        await new.shares.tick()
+        await several.pass_time(1)
+    new.shares.check()
+    assert await new.offer(asked) == ""
 
 
 @pytest.mark.requirement("QUO-01")
@@ -85,6 +112,7 @@ async def test_a_grant_that_allows_less_does_so_at_once(several: Gateways) -> No
 async def test_whoever_stops_leaves_its_share_to_the_others(several: Gateways) -> None:
     stopping, staying = await together(several, "a", "b")
     asked = grant(rate_per_s=10, burst=10)
+    several.stop_clock()
     assert await stopping.admits(asked, 5) == 5
     await stopping.shares.leave()
     await staying.shares.tick()
@@ -141,6 +169,30 @@ async def test_a_gateway_that_never_knew_the_others_admits_nothing(several: Gate
     assert await lost.offer(grant()) == "quota/unknown"
     await several.pass_time(600)
     assert await lost.offer(grant()) == "quota/unknown"
+
+
+@pytest.mark.requirement("QUO-04")
+async def test_a_gateway_whose_database_is_not_migrated_is_not_ready(several: Gateways) -> None:
+    (one,) = await together(several, "a")
+    await several.told("ALTER TABLE gateway.replica RENAME TO elsewhere")
+    with pytest.raises(ProgrammingError):
+        await one.shares.tick()
+    await one.shares.tick()  # once a minute is enough
+    with pytest.raises(Refusal):
+        one.shares.check()
+    await several.told("ALTER TABLE gateway.elsewhere RENAME TO replica")
+    await one.shares.tick()
+    one.shares.check()
+
+
+@pytest.mark.requirement("QUO-01")
+async def test_first_calls_of_many_grants_wait_together_and_no_heartbeat_waits(several: Gateways) -> None:
+    one, _ = await together(several, "a", "b")
+    calls = [asyncio.ensure_future(one.offer(grant(id=f"g{n}"))) for n in range(600)]
+    await asyncio.sleep(0)
+    await one.shares.tick()
+    assert not all(call.done() for call in calls)
+    assert set(await asyncio.gather(*calls)) == {""}
 
 
 @pytest.mark.requirement("QUO-01", "QUO-04")

@@ -18,7 +18,7 @@ from joserfc.jwk import ECKey
 
 from harness.audit_sink import AuditSink
 from harness.catalog_sink import CatalogSink
-from harness.proofs import proof
+from harness.jws import dpop
 from wire import scopes
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("IDT-02")]
@@ -132,13 +132,13 @@ def rs256_weak(said: bytes, _key: ECKey) -> bytes:
     return weak.sign(said, padding.PKCS1v15(), hashes.SHA256())
 
 
-def with_proof(**over: Any) -> Case:
+def with_proof(method: str = "POST", **over: Any) -> Case:
     """A good assertion with a proof of possession."""
 
     async def sent(service: Any, client: str, key: ECKey) -> httpx2.Response:
         own = ECKey.generate_key("P-256")
         answer: httpx2.Response = await service.ask(
-            service.assertion(client, key), proofs=[proof(own, ISSUER + TOKEN, **over)]
+            service.assertion(client, key), proofs=[dpop(own, method, ISSUER + TOKEN, **over)]
         )
         return answer
 
@@ -199,16 +199,18 @@ ROWS: list[Any] = [
     pytest.param(claims(exp=...), 401, "invalid_client", id="A-09 no exp"),
     pytest.param(claims(jti=...), 401, "invalid_client", id="A-09 no jti"),
     pytest.param(claims(iss="somebody"), 401, "invalid_client", id="A-11 iss is not sub"),
+    pytest.param(claims(sub="somebody"), 401, "invalid_client", id="A-11 sub is not iss"),
     pytest.param(form(client_id="somebody"), 401, "invalid_client", id="A-11 another client_id in the form"),
     pytest.param(signed_otherwise("none", lambda _said, _key: b""), 401, "invalid_client", id="A-12 alg none"),
     pytest.param(signed_otherwise("HS256", hmac_with_public_key), 401, "invalid_client", id="A-12 HS256"),
-    pytest.param(signed_otherwise("RS256", rs256_weak), 401, "invalid_client", id="A-12 RS256 with 1024 bits"),
+    pytest.param(signed_otherwise("RS256", rs256_weak), 401, "invalid_client", id="A-12 1024-bit RS256, of no client"),
     pytest.param(form(client_assertion_type="urn:other"), 401, "invalid_client", id="A-13 another assertion type"),
     pytest.param(form(client_assertion_type=""), 401, "invalid_client", id="A-13 no assertion type"),
     pytest.param(by_a_removed_key, 401, "invalid_client", id="A-14 a key that was removed"),
     pytest.param(by_another_departments_key, 401, "invalid_client", id="A-14 another department's key, same kid"),
     pytest.param(claims(iat=9), 200, None, id="A-15 a clock 9 s ahead"),
     pytest.param(claims(iat=61), 401, "invalid_client", id="A-15 a clock 61 s ahead"),
+    pytest.param(header(), 200, None, id="A-16 typ missing"),
     pytest.param(header(typ="client-authentication+jwt"), 200, None, id="A-16 typ of RFC 10070"),
     pytest.param(header(typ="JWT"), 200, None, id="A-16 typ JWT"),
     pytest.param(header(typ="at+jwt"), 401, "invalid_client", id="A-16 typ of an access token"),
@@ -222,7 +224,7 @@ ROWS: list[Any] = [
     pytest.param(with_proof(htu="https://b.example/oauth2/token"), 400, "invalid_dpop_proof", id="A-23 htu"),
     pytest.param(with_proof(method="GET"), 400, "invalid_dpop_proof", id="A-23 htm"),
     pytest.param(with_proof(iat=1), 400, "invalid_dpop_proof", id="A-23 iat"),
-    pytest.param(with_proof(jti=...), 400, "invalid_dpop_proof", id="A-23 no jti"),
+    pytest.param(with_proof(jti=None), 400, "invalid_dpop_proof", id="A-23 no jti"),
     pytest.param(with_proof(header={"typ": "JWT"}), 400, "invalid_dpop_proof", id="A-23 typ"),
     pytest.param(with_proof(header={"jwk": {"kty": "oct", "k": "AAAA"}}), 400, "invalid_dpop_proof", id="A-23 oct"),
     pytest.param(with_proof(), 200, None, id="A-23 a good proof"),
@@ -245,6 +247,16 @@ async def test_row(shared: Any, case: Case, status: int, error: str | None) -> N
 async def test_keys_are_never_fetched_for_a_client(shared: Any, row: str) -> None:
     body = {"department": "gaj", "jwks_uri": "http://169.254.169.254/latest/meta-data"}
     assert (await shared.put("gaj-uri", body)).status_code == 422, row
+
+
+@pytest.mark.parametrize("bits", [1024, 4096], ids=["A-12 1024 bits registered", "A-12 RSA registered"])
+async def test_no_client_has_an_rsa_key(shared: Any, bits: int) -> None:
+    """Keys of clients are EC or Ed25519: a short RSA key does not even come in."""
+    numbers = rsa.generate_private_key(65537, bits).public_key().public_numbers()  # that is the point
+    n = base64.urlsafe_b64encode(numbers.n.to_bytes(bits // 8)).rstrip(b"=").decode()
+    body = {"department": "gaj", "jwks": {"keys": [{"kty": "RSA", "kid": "r", "n": n, "e": "AQAB"}]}}
+    answer = await shared.put(f"gaj-rsa-{bits}", body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "request/invalid"), answer.text
 
 
 @pytest.mark.parametrize("row", ["A-25 metadata and keys"])

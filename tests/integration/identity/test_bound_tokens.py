@@ -15,7 +15,7 @@ from joserfc.jwk import ECKey
 from harness.audit_sink import AuditSink
 from harness.catalog_sink import CatalogSink
 from harness.certificates import HOUR, Authority
-from harness.proofs import proof
+from harness.jws import dpop
 from wire.front import x5t_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("IDT-03")]
@@ -53,7 +53,7 @@ def claims_of(token: str) -> dict[str, Any]:
 async def test_a_proof_binds_the_token_to_its_key(shared: Any) -> None:
     client, key = await shared.registered()
     own = ECKey.generate_key("P-256")
-    answer = (await shared.ask(shared.assertion(client, key), proofs=[proof(own, URL)])).json()
+    answer = (await shared.ask(shared.assertion(client, key), proofs=[dpop(own, "POST", URL)])).json()
     assert answer["token_type"] == "DPoP"
     assert claims_of(answer["access_token"])["cnf"] == {"jkt": own.thumbprint()}
     verified = (await shared.verifier()).verify(answer["access_token"], claims_of(answer["access_token"])["iat"])
@@ -64,7 +64,7 @@ async def test_a_proof_binds_the_token_to_its_key(shared: Any) -> None:
 
 async def test_a_proof_counts_once_whatever_the_replica(service: Any, start: Any) -> None:
     client, key = await service.registered()
-    shown = proof(ECKey.generate_key("P-256"), URL)
+    shown = dpop(ECKey.generate_key("P-256"), "POST", URL)
     async with start(instance="identity-2") as other:
         asked = [one.ask(one.assertion(client, key), proofs=[shown]) for one in [service, other] * 5]
         answers = await asyncio.gather(*asked)
@@ -75,7 +75,7 @@ async def test_a_proof_counts_once_whatever_the_replica(service: Any, start: Any
 async def test_two_proofs_are_none(shared: Any) -> None:
     client, key = await shared.registered()
     own = ECKey.generate_key("P-256")
-    answer = await shared.ask(shared.assertion(client, key), proofs=[proof(own, URL), proof(own, URL)])
+    answer = await shared.ask(shared.assertion(client, key), proofs=[dpop(own, "POST", URL), dpop(own, "POST", URL)])
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
 
 
@@ -91,7 +91,7 @@ async def test_a_client_whose_tokens_are_always_bound_needs_a_proof(shared: Any)
     answer = await shared.ask(shared.assertion(client, key))
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_dpop_proof")
     own = ECKey.generate_key("P-256")
-    assert (await shared.ask(shared.assertion(client, key), proofs=[proof(own, URL)])).status_code == 200
+    assert (await shared.ask(shared.assertion(client, key), proofs=[dpop(own, "POST", URL)])).status_code == 200
 
 
 # --- mutual TLS -------------------------------------------------------------------------------------------------------

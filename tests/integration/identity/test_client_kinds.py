@@ -22,7 +22,7 @@ def jwks() -> dict[str, Any]:
         {"dpop_bound": True},
         {"may_act": ["zwfw-portal"]},
         {"grants": ["authorization_code", "refresh_token"], "redirect_uris": ["https://portal.example/back"]},
-        {"grants": ["authorization_code"], "redirect_uris": ["http://127.0.0.1/back", "http://localhost:1/b"]},
+        {"grants": ["authorization_code"], "redirect_uris": ["http://127.0.0.1/back", "http://[::1]:1/b"]},
         {"grants": ["client_credentials", "urn:ietf:params:oauth:grant-type:token-exchange"]},
     ],
 )
@@ -57,7 +57,8 @@ async def test_what_a_client_may_be_is_kept_and_shown(service: Any, more: dict[s
         *(
             {"grants": ["authorization_code"], "redirect_uris": [bad]}
             for bad in (
-                "http://portal.example/", "javascript:alert(1)", "https://portal.example/#a", "https://u@portal.example/",
+                "http://portal.example/", "http://localhost:1/b", "http://127.0.0.1", "HTTPS://portal.example/",
+                "javascript:alert(1)", "https://portal.example/#a", "https://u@portal.example/",
                 "https:///back", "https://門.example/",
             )
         ),

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from harness.audit_sink import AuditSink
 from harness.catalog_sink import CatalogSink
-from harness.proofs import proof
+from harness.jws import dpop
 from wire import scopes
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def revoke(service: Any, who: Who, token: str) -> httpx2.Response:
 async def test_a_client_is_told_what_its_token_says(shared: Any) -> None:
     client, key = await shared.registered()
     own = ECKey.generate_key("P-256")
-    answer = await shared.ask(shared.assertion(client, key), proofs=[proof(own, URL)])
+    answer = await shared.ask(shared.assertion(client, key), proofs=[dpop(own, "POST", URL)])
     said = await told(shared, (client, key), answer.json()["access_token"])
     assert said.pop("exp") - said.pop("iat") == 300
     assert said.pop("jti")

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -103,6 +104,25 @@ async def test_files_that_change_are_taken_in_without_a_restart(tmp_path: Path, 
         assert (await it.hello(other, version)).certificate != old.certificate
         with pytest.raises((ssl.SSLError, ConnectionError)):
             await it.hello(holder, version)
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("FRO-02")
+@pytest.mark.parametrize("age", [10, 0], ids=["older than the certificate", "written in the same instant"])
+async def test_a_list_that_is_put_in_its_place_counts_however_old_it_is(tmp_path: Path, age: int) -> None:
+    async with listening(tmp_path) as it:
+        holder, now = it.authority.client("holder"), time.time_ns()
+        for file in ("crl.pem", it.files.certificate):
+            os.utime(tmp_path / file, ns=(now, now))
+        renewal = Renewal(it.files, it.context)
+        assert (await it.hello(holder)).word == b"hello"
+        made, then = tmp_path / "made.pem", now - age * 10**9
+        made.write_bytes(it.authority.revoked(holder, lasts=2 * HOUR))
+        os.utime(made, ns=(then, then))
+        made.replace(tmp_path / "crl.pem")
+        await renewal.tick()
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            await it.hello(holder)
 
 
 @pytest.mark.anyio

@@ -61,6 +61,10 @@ def peer(of: object, address: str, said: Said, certificate: bytes = b"", *, secu
         pytest.param("10.1.2.3", "<script>", "10.1.2.3", id="H-83 what is no address at all"),
         pytest.param("::ffff:10.1.2.3", "::ffff:198.51.100.7", "198.51.100.7", id="mapped"),
         pytest.param("2001:db8::1", "2001:0DB9:0::0001", "2001:db9::1", id="one way to write it"),
+        pytest.param("10.1.2.3", "198.51.100.7:5555, 192.0.2.1:80", "198.51.100.7", id="with ports"),
+        pytest.param("10.1.2.3", "[2001:db9::1]:443", "2001:db9::1", id="version 6 with a port"),
+        pytest.param("10.1.2.3", "[2001:db9::1]", "2001:db9::1", id="version 6 in brackets"),
+        pytest.param("10.1.2.3", "1.1.1.1, 198.51.100.7:x", "10.1.2.3", id="H-83 with what is no port"),
     ],
 )
 def test_the_address_is_what_the_nearest_trusted_proxy_says(
@@ -96,12 +100,13 @@ def test_what_is_no_certificate_is_none(of: object, value: str) -> None:
 
 @LANES
 @pytest.mark.requirement("FRO-03")
-def test_a_line_is_secure_with_tls_or_where_the_proxy_does_not_deny_it(of: object) -> None:
+def test_a_line_is_secure_with_tls_or_where_the_proxy_says_so(of: object) -> None:
     https, http = {"x-forwarded-proto": "https"}, {"x-forwarded-proto": "https, http"}
     assert peer(of, "203.0.113.5", http, secure=True).secure
     assert not peer(of, "203.0.113.5", https).secure
     assert peer(of, "10.1.2.3", https).secure
-    assert peer(of, "10.1.2.3", {}).secure
+    assert not peer(of, "10.1.2.3", {}).secure
+    assert not peer(of, "10.1.2.3", {}, secure=True).secure
     assert not peer(of, "10.1.2.3", http, secure=True).secure
 
 

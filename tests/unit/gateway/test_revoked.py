@@ -8,7 +8,7 @@ import pytest
 from joserfc.jwk import ECKey
 from msgspec.structs import replace as changed
 
-from gateway.snapshot import Catalog
+from gateway.snapshot import IF_AGAIN, Catalog
 from harness.gate import DEPARTMENT, KEY, NUMBER, PEOPLE, PEOPLE_GRANT, SYSTEM, Gate, check, public
 from harness.jws import compact
 from wire.catalog import Department, Entry, Grant, Revocation, Snapshot, State, System
@@ -34,11 +34,16 @@ def revoked(what: Any, name: str, before: int = 0, until: int = NOW + 400) -> Re
 
 REVOKED: dict[str, tuple[AccessToken, Revocation, str]] = {
     "T-42 token": (TOKEN, revoked("token", "1"), "this token"),
+    "the token it was exchanged for": (
+        changed(TOKEN, origin="0"),
+        revoked("token", "0"),
+        "the token that it was exchanged for",
+    ),
     "M-6 key": (TOKEN, revoked("key", "k"), "the key that signed it"),
-    "client": (TOKEN, revoked("client", "a", NOW), "all tokens that a got so far"),
-    "who acts for it": (TOKEN, revoked("client", "b", NOW), "all tokens that b got so far"),
+    "client": (TOKEN, revoked("client", "a", NOW), f"all tokens that a got so far; {IF_AGAIN}"),
+    "who acts for it": (TOKEN, revoked("client", "b", NOW), f"all tokens that b got so far; {IF_AGAIN}"),
     "person": (PERSON, revoked("person", "person:7", NOW + 1), "all tokens that this person got so far"),
-    "person's client": (PERSON, revoked("client", "portal", NOW), "all tokens that portal got so far"),
+    "person's client": (PERSON, revoked("client", "portal", NOW), f"all tokens that portal got so far; {IF_AGAIN}"),
 }
 LEFT: dict[str, tuple[AccessToken, Revocation]] = {
     "another token": (TOKEN, revoked("token", "2")), "another key": (TOKEN, revoked("key", "1")),
@@ -79,12 +84,13 @@ def test_a_snapshot_brings_revocations_and_takes_old_ones_away() -> None:
 
 @pytest.mark.requirement("TOK-03")
 @pytest.mark.requirement("TOK-07")
-async def test_t42_a_revoked_token_is_refused_at_once_though_it_was_known(at: Gate) -> None:
+@pytest.mark.parametrize("jti", [pytest.param("revoked-1", id="T-42 on the deny list")])
+async def test_a_revoked_token_is_refused_at_once_though_it_was_known(at: Gate, jti: str) -> None:
     await at.knows(PEOPLE, PEOPLE_GRANT)
-    headers = {"Authorization": f"Bearer {at.token(jti='revoked-1')}"}
+    headers = {"Authorization": f"Bearer {at.token(jti=jti)}"}
     assert (await at.client.get(TARGET, headers=headers)).status_code == 200
     at._forget()
-    at.gateway.catalog.apply([entry(revoked("token", "revoked-1", until=int(time.time()) + 400))])
+    at.gateway.catalog.apply([entry(revoked("token", jti, until=int(time.time()) + 400))])
     answer = await at.client.get(TARGET, headers=headers)
     assert check(answer, 401, "token/invalid")["detail"] == "revoked: this token"
     assert answer.headers["www-authenticate"] == 'Bearer realm="tongdao", error="invalid_token"'
@@ -116,6 +122,8 @@ HELD: dict[str, tuple[list[Any], str, int, str]] = {
     "T-47 expired": ([changed(PEOPLE_GRANT, not_after=1)], SYSTEM, 403, "grant/expired"),
     "T-47 not yet": ([changed(PEOPLE_GRANT, not_before=2**40)], SYSTEM, 403, "grant/not-yet"),
     "T-47 paused": ([changed(PEOPLE_GRANT, state=SUSPENDED)], SYSTEM, 403, "grant/suspended"),
+    "T-47 another department": ([changed(PEOPLE_GRANT, id="g1", system="another", department="gaj")], SYSTEM, 403,
+                               "grant/none"),
     "T-48 case": ([changed(PEOPLE_GRANT, case_pattern="YJ[0-9]+")], SYSTEM, 403, "case/missing"),
 }  # fmt: skip
 
@@ -141,9 +149,10 @@ async def test_a_good_token_is_not_enough(at: Gate, row: tuple[list[Any], str, i
 
 
 @pytest.mark.requirement("TOK-03")
-async def test_t61_a_retired_key_signs_until_it_is_gone(at: Gate) -> None:
+@pytest.mark.parametrize("kid", [pytest.param("identity-0", id="T-61 the key before")])
+async def test_a_retired_key_signs_until_it_is_gone(at: Gate, kid: str) -> None:
     await at.knows(PEOPLE, PEOPLE_GRANT)
-    keys, retired = at.verifier.keys, ECKey.generate_key("P-256", {"kid": "identity-0"})
+    keys, retired = at.verifier.keys, ECKey.generate_key("P-256", {"kid": kid})
     fetch, published = keys._fetch, [KEY, retired]
 
     async def both() -> dict[str, Any]:

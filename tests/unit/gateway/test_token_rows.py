@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from joserfc.jwk import ECKey, OKPKey, RSAKey
+from joserfc.jwk import ECKey
 
 from harness.gate import ISSUER, KEY, NUMBER, PEOPLE, PEOPLE_GRANT, SYSTEM, Gate, check
 from harness.jws import b64, compact, dpop, public, text, unsigned, with_hmac, with_signature
@@ -20,8 +20,7 @@ TARGET = f"/x/gaj-person/v1/{NUMBER}"
 CHALLENGE = 'Bearer realm="tongdao"'
 INVALID = CHALLENGE + ', error="invalid_token"'
 MALFORMED = CHALLENGE + ', error="invalid_request"'
-RSA, ED448, OTHER = RSAKey.generate_key(2048), OKPKey.generate_key("Ed448"), ECKey.generate_key("P-256")
-P384 = ECKey.generate_key("P-384")
+OTHER = ECKey.generate_key("P-256")
 HEADER = {"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}
 
 
@@ -65,13 +64,14 @@ async def test_how_a_token_is_sent(at: Gate, row: tuple[list[str], str, int, str
     assert token not in answer.text
 
 
-async def test_t06_a_token_in_a_form_is_refused(at: Gate) -> None:
-    form = {"access_token": at.token()}
+@pytest.mark.parametrize("name", [pytest.param("access_token", id="T-06 in a form")])
+async def test_a_token_in_a_form_is_refused(at: Gate, name: str) -> None:
+    form = {name: at.token()}
     answer = await asked(at, method="POST", target="/x/gaj-person/v1", data=form)
     turned_away(at, answer, 400, "token/malformed", MALFORMED)
     other = await asked(at, method="POST", target="/x/gaj-person/v1", data={"a": "1"})
     turned_away(at, other, 401, "token/missing", CHALLENGE)
-    large = await asked(at, method="POST", target="/x/gaj-person/v1", data={"access_token": "x" * 20_000})
+    large = await asked(at, method="POST", target="/x/gaj-person/v1", data={name: "x" * 20_000})
     turned_away(at, large, 401, "token/missing", CHALLENGE)
 
 
@@ -173,7 +173,7 @@ TOKENS: dict[str, Made] = {
     "T-16 invalid UTF-8": lambda at: compact(HEADER, told(at, "sthjj", "sthjj").replace(b"sthjj", b"\xff"), KEY),
     "T-16 NaN": lambda at: compact(HEADER, told(at, '"iss"', '"x": NaN, "iss"'), KEY),
     "T-16 Infinity": lambda at: compact(HEADER, told(at, '"iss"', '"x": Infinity, "iss"'), KEY),
-    "T-16 depth": saying(b'{"x":' + b"[" * 2000 + b"]" * 2000 + b"}"),
+    "T-16 depth of 2000": saying(b'{"x":' + b"[" * 2000 + b"]" * 2000 + b"}"),
     "T-17 none": unproved("none"), "T-17 None": unproved("None"), "T-17 NONE": unproved("NONE"),
     "T-17 nOnE": unproved("nOnE"), "T-17 empty": unproved(""), "T-17 ES256 without signature": unproved("ES256"),
     "T-18 none with the old signature": lambda at: ".".join(
@@ -181,30 +181,22 @@ TOKENS: dict[str, Made] = {
     "T-19 PEM": by_secret(PEM), "T-19 PEM without line end": by_secret(PEM.strip()), "T-19 DER": by_secret(DER),
     "T-19 JWK": by_secret(json.dumps(public(KEY)).encode()), "T-19 x": by_secret(public(KEY)["x"].encode()),
     "T-20 empty key": by_secret(b""), "T-20 secret": by_secret(b"secret"), "T-20 kid": by_secret(b"identity-1"),
-    "T-21 RS256": lambda at: compact({**HEADER, "alg": "RS256"}, at.claims(), RSA, "RS256"),
-    "T-21 PS256 of a stranger": lambda at: compact({**HEADER, "alg": "PS256"}, at.claims(), RSA, "PS256"),
-    "T-21 ES384": lambda at: compact({**HEADER, "alg": "ES384"}, at.claims(), P384, "ES384"),
-    "T-21 ES256K": unproved("ES256K", bytes(64)),
-    "T-21 Ed448": lambda at: compact({**HEADER, "alg": "EdDSA"}, at.claims(), ED448, "EdDSA"),
-    "T-22 r and s are 0": spoiled(bytes(64)), "T-22 63 bytes": spoiled(b"\1" * 63),
-    "T-22 65 bytes": spoiled(b"\1" * 65), "T-22 DER": spoiled(bytes.fromhex("3006020101020101")),
-    "T-23 EdDSA of all zeros": unproved("EdDSA", bytes(64)), "T-23 Ed25519": unproved("Ed25519", bytes(64)),
     "T-24 header": flipped(0), "T-24 payload": flipped(1), "T-24 signature": flipped(2),
     "T-25 signature removed": lambda at: ".".join([*parts(at)[:2], ""]),
     "T-25 separator removed": lambda at: "".join(parts(at)),
     "T-25 parts swapped": lambda at: ".".join(reversed(parts(at))),
     "T-26 jwk": lambda at: compact({**HEADER, "jwk": public(OTHER)}, at.claims(), OTHER),
-    "T-28 x5c": lambda at: compact({**HEADER, "x5c": [b64(b"chain")]}, at.claims(), OTHER),
     "T-30 no kid": lambda at: compact({"alg": "ES256", "typ": "at+jwt"}, at.claims(), KEY),
     "T-30 retired kid": headed(kid="identity-0"), "T-30 kid is a number": headed(kid=1),
     "T-31 path": by_secret(b"", kid="../../../dev/null"), "T-31 /dev/null": by_secret(b"", kid="/dev/null"),
     "T-31 file": by_secret(b"", kid="file:///dev/null"),
     "T-32 SQL": headed(kid="x' UNION SELECT 'k';--"), "T-32 shell": headed(kid="|sleep 10"),
-    "T-32 CRLF": headed(kid="a\r\nb"), "T-32 NUL": headed(kid="a\0"), "T-32 long": headed(kid="x" * 2500),
+    "T-32 CRLF": headed(kid="a\r\nb"), "T-32 NUL": headed(kid="a\0"), "T-32 as long as fits": headed(kid="x" * 2500),
     "T-33 crit exp": headed(crit=["exp"]), "T-33 crit x": headed(crit=["x"], x=1),
     "T-33 b64": headed(b64=False), "T-33 zip": headed(zip="DEF"),
     "T-34 PBES2": lambda _: f"{b64(text({'alg': 'PBES2-HS256+A128KW', 'enc': 'A128GCM', 'p2c': 2**31}))}.e.e.e.e",
-    "T-35 none": headed(typ=""), "T-35 JWT": headed(typ="JWT"), "T-35 dpop": headed(typ="dpop+jwt"),
+    "T-35 none": headed(typ=None), "T-35 empty": headed(typ=""),
+    "T-35 JWT": headed(typ="JWT"), "T-35 dpop": headed(typ="dpop+jwt"),
     "T-35 assertion": headed(typ="client-authentication+jwt"), "T-35 logout": headed(typ="logout+jwt"),
     "T-35 event": headed(typ="secevent+jwt"), "T-35 consent": headed(typ="consent+jwt"),
     "T-37 ID token": lambda at: compact(
@@ -227,15 +219,24 @@ async def test_strangers_are_told_nothing(at: Gate, made: Made) -> None:
     assert "detail" not in problem
 
 
-async def test_t09_a_token_of_64_kb_is_too_long_for_a_head(at: Gate) -> None:
-    answer = await asked(at, "Bearer " + "x" * 65_536)
+LONG: dict[str, Made] = {
+    "T-09 64 kB": lambda _: "x" * 65_536,
+    "T-16 depth of 10,000": saying(b'{"x":' + b"[" * 10_000 + b"]" * 10_000 + b"}"),
+    "T-32 kid of 64 kB": headed(kid="x" * 65_536),
+}
+
+
+@pytest.mark.parametrize("made", LONG.values(), ids=LONG.keys())
+async def test_what_is_too_long_for_a_head_ends_there(at: Gate, made: Made) -> None:
+    """The parser's own answer to such a token stands with `wire.jose`: it is not what ends it here."""
+    answer = await asked(at, f"Bearer {made(at)}")
     assert answer.status_code == 431
-    assert at.asked == []
+    assert (at.asked, at.happened) == ([], [])
     turned_away(at, await asked(at, "Bearer " + "a.b." + "x" * 8000), 401, "token/invalid", INVALID)
 
 
-@pytest.mark.parametrize("name", ["jku", "x5u"])
-async def test_t27_no_address_in_a_token_is_looked_up(at: Gate, name: str) -> None:
+@pytest.mark.parametrize("name", ["jku", "x5u"], ids=["T-27 jku", "T-27 x5u"])
+async def test_no_address_in_a_token_is_looked_up(at: Gate, name: str) -> None:
     connections: list[Any] = []
 
     async def connected(_reader: Any, writer: Any) -> None:
@@ -249,7 +250,8 @@ async def test_t27_no_address_in_a_token_is_looked_up(at: Gate, name: str) -> No
     assert connections == []
 
 
-async def test_t29_unknown_keys_lead_to_one_fetch(at: Gate) -> None:
+@pytest.mark.parametrize("many", [pytest.param(200, id="T-29 unknown kids")])
+async def test_unknown_keys_lead_to_one_fetch(at: Gate, many: int) -> None:
     fetched: list[int] = []
     keys: Keys = at.verifier.keys
     fetch = keys._fetch
@@ -259,7 +261,7 @@ async def test_t29_unknown_keys_lead_to_one_fetch(at: Gate) -> None:
         return await fetch()
 
     keys._fetch, keys._not_before = counted, 0.0
-    for number in range(200):
+    for number in range(many):
         answer = await at.client.get(TARGET, headers={"Authorization": f"Bearer {at.token({'kid': f'k{number}'})}"})
         assert answer.status_code == 401
     keys._fetch = fetch

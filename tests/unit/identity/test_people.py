@@ -1,5 +1,6 @@
 """What can be said of people without a database: passwords, codes, roles, addresses."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pyotp
@@ -25,11 +26,22 @@ SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 @pytest.mark.requirement("PEO-02")
 async def test_passwords_are_kept_as_argon2id_of_the_cost_that_owasp_names() -> None:
     passwords = Passwords()
-    kept = await passwords.hashed("Korrekt-Pferd-7")
+    kept = await passwords.hashed("Korrekt-Pferd-7", "192.0.2.1")
     assert kept.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
-    assert await passwords.is_right(kept, "Korrekt-Pferd-7")
-    assert not await passwords.is_right(kept, "Korrekt-Pferd-8")
-    assert not await passwords.is_right(None, "nobody's password")
+    assert await passwords.is_right(kept, "Korrekt-Pferd-7", "192.0.2.1")
+    assert not await passwords.is_right(kept, "Korrekt-Pferd-8", "192.0.2.1")
+    assert not await passwords.is_right(None, "nobody's password", "192.0.2.1")
+    passwords.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.requirement("PEO-03")
+async def test_one_network_takes_some_places_and_leaves_the_others() -> None:
+    passwords = Passwords(memory_kib=64)
+    ours = [asyncio.ensure_future(passwords.hashed("Korrekt-Pferd-7", f"192.0.2.{n}")) for n in range(20)]
+    other = passwords.hashed("Korrekt-Pferd-7", "198.51.100.1")
+    done = await asyncio.gather(*ours, other, return_exceptions=True)
+    assert [isinstance(each, Refusal) for each in done] == [False] * 6 + [True] * 14 + [False]
     passwords.close()
 
 

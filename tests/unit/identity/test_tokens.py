@@ -72,7 +72,7 @@ def test_digests_of_different_parts_differ() -> None:
 def test_access_claims_say_what_rfc_9068_asks_for() -> None:
     claims = access_claims(
         Holder("a", "a", "gaj"), issuer=ISSUER, audience="https://gw.example", scope="call", token_id="t",
-        now_s=100, life_s=300,
+        issued=100, expires=400,
     )  # fmt: skip
     assert claims == {
         "iss": ISSUER, "sub": "a", "aud": "https://gw.example", "client_id": "a", "department": "gaj",

@@ -13,18 +13,14 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-import typer
 from joserfc.jwk import ECKey, RSAKey
-from typer.testing import CliRunner, Result
 
 from harness.certificates import Authority
 from harness.origin import HOST, Line, origin, says
 from runtime.http import Client, Response, sync_client
-from tongdao_cli.commands.doctor import doctor
+from tongdao_cli.doctor import certificate, line, platform
 from tongdao_cli.doctor import client as of_client
-from tongdao_cli.doctor import line, platform
-from tongdao_cli.doctor.examine import Subject, examine
-from tongdao_cli.doctor.model import STEPS, Finding
+from tongdao_cli.doctor.model import Finding
 from tongdao_cli.home import CannotStart
 from tongdao_cli.postgres import free_port
 
@@ -257,10 +253,12 @@ def test_a_file_that_is_no_key(tmp_path: Path, text: str, word: str) -> None:
         ),
         (http(401, {"error": "invalid_client", "error_description": "system a: suspended"}), "wrong", "reason above"),
         (http(401, {"error": "invalid_client"}), "wrong", "is not registered or is suspended"),
+        (http(401, {"error": "invalid_client"}), "wrong", "or it is another key"),
+        (http(401, {"error": "invalid_client"}), "wrong", "needs --cert"),
         (http(429, {"error": "slow_down"}), "wrong", "wait"),
         (http(503, {"error": "temporarily_unavailable"}), "wrong", "the platform's fault"),
     ],
-    ids=["yes", "a claim", "suspended", "a stranger", "too often", "half down"],
+    ids=["yes", "a claim", "suspended", "a stranger", "another key", "a certificate", "too often", "half down"],
 )
 def test_a_token(answer: bytes, state: str, word: str) -> None:
     key = KEY.as_dict(private=True)
@@ -305,9 +303,17 @@ def test_a_grant_that_is_refused_says_what_the_gateway_says() -> None:
     found = asked(answer, lambda client: of_client.check_grant(client, "t", question, "en"))
     assert (found.step, found.state, found.said.en) == ("grant", "wrong", "case/missing: asks for a case")
     assert found.remedy is not None
-    assert found.remedy.en == "send it"
+    assert found.remedy.en == "send it; tell the doctor of one with --case"
     allowed = http(200, {"decision": "allow", "steps": []})
     check(asked(allowed, lambda client: of_client.check_grant(client, "t", question, "en")), "ok", "a/v1")
+
+
+def test_a_case_of_the_wrong_form_is_told_with_the_form(tmp_path: Path) -> None:
+    step = {"step": "case_is_named", "holds": False, "code": "case/malformed", "title": "of another form"}
+    step |= {"pattern": "YJ[0-9]{4}", "remedy": "correct it"}
+    answer = http(200, {"decision": "case/malformed", "steps": [step]})
+    found = asked(answer, lambda client: of_client.check_grant(client, "t", {"interface": "a/v1"}, "en"))
+    check(found, "wrong", "YJ[0-9]{4}", "--case")
 
 
 @pytest.mark.parametrize(
@@ -333,37 +339,38 @@ def test_a_grant_without_a_quota() -> None:
     )
 
 
-# --- all of it ------------------------------------------------------------------------------------------------------
-def test_every_step_is_told_of_once_even_where_nobody_is_there(tmp_path: Path) -> None:
-    gateway = f"http://{HOST}:{free_port()}"
-    subject = Subject(gateway=gateway, system="sys", key=tmp_path / "none", interface="a/v1")
-    found = {one.step: one.state for one in examine(subject, lambda: sync_client(gateway), lambda: NOW, "en")}
-    assert found.keys() == STEPS.keys()
-    assert [step for step, state in found.items() if state == "wrong"] == ["tcp", "key"]
+# --- a certificate instead of a key ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("until", "state"), [(timedelta(days=90), "ok"), (timedelta(days=9), "warn"), (timedelta(days=-1), "wrong")]
+)
+def test_a_certificate_of_our_own(tmp_path: Path, until: timedelta, state: str) -> None:
+    file = Authority(tmp_path).client("sys", until=until).file
+    check(certificate.check_certificate(file, time.time()), state, "CN=sys")
+    certificate.present(line.trusted(""), file, None)
 
 
-def told(*words: str) -> Result:
-    """The command itself, in English."""
-    command = typer.Typer()
-    command.command()(doctor)
-    return CliRunner().invoke(command, [*words], env={"LC_ALL": "C", "COLUMNS": "200", "TONGDAO_HOME": ""})
+def test_a_certificate_without_its_key(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    other = tmp_path / "other.pem"
+    other.write_text(KEY.as_pem(private=True).decode())
+    with pytest.raises(CannotStart, match="--cert-key"):
+        certificate.present(line.trusted(""), authority.client("sys").file, other)
+    with pytest.raises(CannotStart, match="--cert-key"):
+        certificate.present(line.trusted(""), tmp_path / "none.pem", None)
 
 
-def test_the_command_says_what_it_was_not_told(tmp_path: Path) -> None:
-    home = ["--system", "sys", "--home", str(tmp_path)]
-    gateway = ["--gateway", f"http://{HOST}:{free_port()}"]
-    for words, reason in (
-        (home, "--gateway"),
-        ([*home, *gateway], "--key"),
-        ([*home, *gateway, "--key", "k", "--ca", str(tmp_path / "none.pem")], "--ca"),
-    ):
-        refused = told(*words).exception
-        assert isinstance(refused, CannotStart)
-        assert reason in str(refused)
-
-
-def test_the_command_ends_with_one_where_something_is_wrong(tmp_path: Path) -> None:
-    done = told("--system", "sys", "--gateway", f"http://{HOST}:{free_port()}/", "--key", str(tmp_path / "none"))
-    assert done.exit_code == 1
-    assert [line.split()[1] for line in done.stdout.splitlines() if line.startswith("wrong")] == ["tcp", "key"]
-    assert done.stdout.count("→") == 2
+@pytest.mark.parametrize(
+    ("answer", "state", "word"),
+    [
+        (http(200, {"access_token": "t"}), "ok", "got a token"),
+        (http(401, {"error": "invalid_client"}), "wrong", "another certificate_name"),
+        (http(503, {"title": "away"}), "wrong", "the platform's fault"),
+        (http(200, []), "wrong", "tls_client_auth"),
+        (b"", "wrong", "no answer"),
+    ],
+    ids=["yes", "no", "half down", "nonsense", "not HTTP"],
+)
+def test_a_token_for_a_certificate(answer: bytes, state: str, word: str) -> None:
+    found, token = asked(answer, lambda client: certificate.check_token(client, "sys"))
+    check(found, state, word)
+    assert bool(token) == (state == "ok")

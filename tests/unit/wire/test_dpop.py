@@ -7,6 +7,7 @@ from joserfc.jwk import ECKey, OctKey, OKPKey, RSAKey
 
 from harness.jws import compact, dpop, public, unsigned, with_hmac
 from wire.dpop import InvalidProof, Nonces, NonceWanted, check, token_hash
+from wire.jose import InvalidToken
 
 pytestmark = pytest.mark.requirement("TOK-02")
 EC, OTHER = ECKey.generate_key("P-256"), ECKey.generate_key("P-256")
@@ -127,3 +128,15 @@ def test_what_nobody_asked_for_is_passed_over() -> None:
     looked_at(made(nonce="anything", more=1))
     looked_at(compact({"typ": "dpop+jwt", "alg": "ES256", "jwk": {**public(EC), "kid": "mine"}},
                       {"htm": "GET", "htu": HTU, "iat": NOW, "jti": "1", "ath": token_hash(TOKEN)}, EC))  # fmt: skip
+
+
+@pytest.mark.parametrize("iat", [10**400, -(10**400)], ids=["T-57 far ahead", "T-57 far behind"])
+def test_a_time_beyond_all_numbers_is_no_time(iat: int) -> None:
+    with pytest.raises(InvalidProof, match="iat"):
+        looked_at(made(iat=iat))
+
+
+def test_t58_a_proof_by_another_key_is_not_looked_at_any_further() -> None:
+    assert looked_at(made(), jkt=EC.thumbprint()).thumbprint == EC.thumbprint()
+    with pytest.raises(InvalidToken, match="another key"):
+        looked_at(made(OTHER, header={"jwk": public(OTHER)}) + "A", jkt=EC.thumbprint())

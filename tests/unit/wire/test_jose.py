@@ -237,6 +237,7 @@ BAD_KEYS: dict[str, Any] = {
     "alg of another kind": twisted(EC, alg="PS256"),
     "alg none": twisted(EC, alg="none"),
     "alg HS256": twisted(EC, alg="HS256"),
+    "RSA with a large exponent": twisted(RSA, e=b64((2**32 - 1).to_bytes(4, "big"))),
     "RSA for RS256 only": twisted(RSA, alg="RS256"),
     "P-384": public(P384),
     "no curve": twisted(EC, crv=None),

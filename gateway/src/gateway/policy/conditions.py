@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from math import ceil
 
-from gateway.policy.model import Asked, Deny, GrantRule, Known, Network, Route, deny
+from gateway.policy.model import Asked, Deny, GrantRule, Known, Network, Party, Route, deny
 from runtime.errors import Code
 from wire import codes, paths
 from wire.catalog import Grant, Interface, Mode, Operation, State
@@ -32,12 +32,19 @@ def system_is_registered(known: Known, asked: Asked) -> Deny | None:
 
 
 def system_in_good_standing(known: Known, _asked: Asked) -> Deny | None:
-    """国务院令第809号 27: suspension acts at once."""
+    """国务院令第809号 27: suspension acts at once, and on whoever acts for the system too."""
     if known.system is None or known.department is None:
         return None
-    return _standing(known.system.state, codes.SYSTEM_SUSPENDED, known.system.id) or _standing(
-        known.department.state, codes.DEPARTMENT_SUSPENDED, known.department.id
-    )
+    denied = in_good_standing(Party(known.system, known.department))
+    return denied if denied is not None or known.acting is None else in_good_standing(known.acting)
+
+
+def in_good_standing(party: Party) -> Deny | None:
+    """国务院令第809号 27: of one system and its department."""
+    denied = _standing(party.system.state, codes.SYSTEM_SUSPENDED, party.system.id)
+    if denied is not None or party.department is None:
+        return denied
+    return _standing(party.department.state, codes.DEPARTMENT_SUSPENDED, party.department.id)
 
 
 # --- what is asked for ----------------------------------------------------------------------------------------------

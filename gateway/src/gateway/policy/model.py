@@ -4,6 +4,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from runtime.errors import Code
 from wire.calls import Obligations
@@ -58,15 +59,26 @@ class GrantRule:
         return [ipaddress.ip_network(network) for network in self.grant.networks]
 
 
+class Party(NamedTuple):
+    """A system with its department, as far as the catalog knows it."""
+
+    system: System
+    department: Department | None
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the catalog says about this caller and this interface; None where it knows nothing."""
+    """What the catalog says about this caller and this interface; None where it knows nothing.
+
+    acting  the system that acts for `system` after a token exchange, and its department
+    """
 
     system: System | None
     department: Department | None
     route: Route | None
     provider: Department | None
     grants: list[GrantRule]
+    acting: Party | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,11 @@ class Parts:
         tasks.every(FLUSH_S, "revocations.deliver", self.revoking.deliver)
         tasks.every(FORGET_S, "revocations.forget", lambda: self.revoking.forget(self.clock.now()))
 
+    async def ready(self) -> None:
+        """Raises while the database does not answer, or no key of ours may sign."""
+        await db.ready(self.database)
+        self.rotation.check_signs()
+
     async def stop(self) -> None:
         for client in self.clients:
             await client.aclose()
@@ -135,12 +140,12 @@ class Parts:
         settings, database, outbox, key, clock = self.settings, self.database, self.outbox, self.key, self.clock
         yield token.router(self.issuing, key)
         revocation = RevocationEndpoint(self.asking, self.revoking, outbox, clock)
-        yield introspection.router(Introspection(self.asking), revocation, key)
+        yield introspection.router(Introspection(self.asking, self.standing), revocation, key)
         door = Entrance(self.verifier, key, database, self.standing)
         yield clients.router(self.registration, door, clock, secrets_allowed=settings.allow_client_secret_basic)
         yield keys_api.of_clients(ClientKeys(self.registration), door, clock)
         yield keys_api.of_ours(self.rotation, door)
-        register = Register(database, outbox, clock)
+        register = Register(database, outbox, self.standing.knows_department, clock)
         oauth = metadata.metadata_of(settings.issuer, list(self.methods), [one.GRANT_TYPE for one in self.grants])
         document = openid.openid_metadata(settings.issuer, oauth)
         yield metadata.router(document, self.keys)
@@ -167,7 +172,7 @@ def create(
         await tasks.stop()
         await parts.stop()
 
-    app = make_app("Tongdao identity", lifespan, lambda: db.ready(parts.database))
+    app = make_app("Tongdao identity", lifespan, parts.ready)
     for router in parts.routers():
         app.include_router(router)
     return app

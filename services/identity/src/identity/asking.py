@@ -45,7 +45,7 @@ class Asking:
                 client = await transaction.run_sync(self._client, form, authorization, front, endpoint)
                 return client if isinstance(client, Response) else await act(transaction, client, token)
 
-        return await self._throttle.guard(form, authorization, front, self._clock.now().timestamp(), work)
+        return await self._throttle.guard(form, authorization, front, work)
 
     def _client(
         self, transaction: Connection, form: Mapping[str, str], authorization: str, front: Front, endpoint: str

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from identity import events
 from identity.keys import KEYS_AT_MOST, expiry, thumbprint
-from identity.registration import Actor, Registration, check_may_hand_on
-from identity.store import Client, load_client, save_client
+from identity.registration import Registration, actor_of, check_may_hand_on
+from identity.store import Client, load_client
 from runtime.errors import Refusal
 from wire import codes, scopes
 from wire.tokens import AccessToken
@@ -36,11 +36,11 @@ class ClientKeys:
         """The key as it is kept; those that have ended make room for it. The same again changes nothing.
 
         Raises Refusal(NOT_FOUND, SCOPE_MISSING, INVALID_REQUEST), and Refusal(CONFLICT) for a name that another key
-        has, for one key too many, and for a client that has no keys at all.
+        has, for one key too many, for one that had ended, and for a client that has no keys at all.
         """
         async with self._registration.database.begin() as transaction:
             client = await _own(transaction, client_id, token, for_update=True)
-            check_may_hand_on(_actor(token), client.scopes)
+            check_may_hand_on(actor_of(token), client.scopes)
             known = next((one for one in client.keys if one["kid"] == key["kid"]), None)
             kept = self._registration.ending(key, at, known.get("until") if known else None)
             if known == kept:
@@ -54,7 +54,7 @@ class ClientKeys:
         """Take a key away; raises Refusal(NOT_FOUND, SCOPE_MISSING), and Refusal(CONFLICT) for the last one."""
         async with self._registration.database.begin() as transaction:
             client = await _own(transaction, client_id, token, for_update=True)
-            check_may_hand_on(_actor(token), client.scopes)
+            check_may_hand_on(actor_of(token), client.scopes)
             gone = next((one for one in client.keys if one["kid"] == kid), None)
             if gone is None:
                 raise Refusal(codes.NOT_FOUND, f"no key {kid} of {client_id}")
@@ -69,16 +69,13 @@ class ClientKeys:
         self, transaction: AsyncConnection, client: Client, keys: list[Key], verb: str, key: Key, token: AccessToken,
         at: datetime,
     ) -> None:  # fmt: skip
-        await save_client(transaction, replace(client, keys=keys), at)
+        await self._registration.keep(transaction, client, replace(client, keys=keys), at)
         event = events.client_key_changed(
             verb, actor=token.client, department=token.department, client=client.id, of=client.department,
             kid=key["kid"], thumbprint=thumbprint(key), until=int(key.get("until", 0)), at=at,
+            through=token.actor or token.through,
         )  # fmt: skip
         await self._registration.outbox.write(transaction, event, at)
-
-
-def _actor(token: AccessToken) -> Actor:
-    return Actor(token.client, token.department, token.scopes)
 
 
 async def _own(transaction: AsyncConnection, client_id: str, token: AccessToken, *, for_update: bool = False) -> Client:

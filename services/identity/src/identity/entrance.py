@@ -31,14 +31,12 @@ class Entrance(Door):
         token = await super().caller(request)
         async with self._database.connect() as connection:
             by = await connection.run_sync(revoked, token)
+            unusual = await connection.run_sync(self._standings.barring, token)
         if by:
             log.info("token.refused", reason=f"revoked: {by}")
             scheme = presented(request.headers.getlist("authorization")).scheme
             raise challenges.invalid_token(InvalidToken("revoked", "revoked"), scheme)
-        for code, state in (
-            (codes.SYSTEM_SUSPENDED, self._standings.of_system(token.client)),
-            (codes.DEPARTMENT_SUSPENDED, self._standings.of_department(token.department)),
-        ):
-            if state:
-                raise Refusal(code, state.reason, since=state.since, by=state.by)
+        if unusual:
+            code = codes.SYSTEM_SUSPENDED if unusual.what == "system" else codes.DEPARTMENT_SUSPENDED
+            raise Refusal(code, unusual.state.reason, since=unusual.state.since, by=unusual.state.by)
         return token

@@ -42,19 +42,24 @@ def client_refused(*, client: str, department: str, reason: str, count: int, at:
 
 
 def client_registered(
-    *, actor: str, department: str, client: str, of: str, scope: str, method: str, keys: list[str], at: datetime
-) -> bytes:
-    """A client's keys or rights were set. `of` is the client's department, `keys` are thumbprints (RFC 7638)."""
+    *, actor: str, department: str, client: str, of: str, scope: str, method: str, keys: list[str], at: datetime,
+    through: str = "",
+) -> bytes:  # fmt: skip
+    """A client's keys or rights were set. `of` is the client's department, `keys` are thumbprints (RFC 7638).
+
+    `through`, here and below, is the client that did it for the actor, "" where the actor did it itself.
+    """
     facts = {"client": client, "department": of, "keys": " ".join(keys), "method": method, "scope": scope}
-    return _event("client.registered", actor, department, facts, at)
+    return _event("client.registered", actor, department, facts, at, through)
 
 
 def client_key_changed(
-    verb: str, *, actor: str, department: str, client: str, of: str, kid: str, thumbprint: str, until: int, at: datetime
-) -> bytes:
+    verb: str, *, actor: str, department: str, client: str, of: str, kid: str, thumbprint: str, until: int,
+    at: datetime, through: str = "",
+) -> bytes:  # fmt: skip
     """A key of a client was `added` or `removed`; `until` is when it ends (Unix s), 0 for one without an end."""
     facts = {"client": client, "department": of, "key": thumbprint, "kid": kid, "until": str(until)}
-    return _event(f"client.key_{verb}", actor, department, facts, at)
+    return _event(f"client.key_{verb}", actor, department, facts, at, through)
 
 
 def client_key_expiring(*, client: str, of: str, kid: str, until: int, days: int, at: datetime) -> bytes:
@@ -64,24 +69,26 @@ def client_key_expiring(*, client: str, of: str, kid: str, until: int, days: int
 
 
 def client_standing(
-    *, actor: str, department: str, client: str, of: str, standing: str, reason: str, at: datetime
+    *, actor: str, department: str, client: str, of: str, standing: str, reason: str, at: datetime, through: str = ""
 ) -> bytes:
     """A client is `active`, `suspended` or `revoked` from now on."""
     facts = {"client": client, "department": of, "reason": reason, "standing": standing}
-    return _event("client.standing_changed", actor, department, facts, at)
+    return _event("client.standing_changed", actor, department, facts, at, through)
 
 
 def signing_key_rotated(
-    *, actor: str, department: str, kid: str, signs_from: datetime, dropped: Sequence[str], reason: str, at: datetime
-) -> bytes:
+    *, actor: str, department: str, kid: str, signs_from: datetime, dropped: Sequence[str], reason: str, at: datetime,
+    through: str = "",
+) -> bytes:  # fmt: skip
     """A new key of ours signs from `signs_from` on; `dropped` are those that count no longer at all."""
     facts = {"dropped": " ".join(dropped), "kid": kid, "reason": reason, "signs_from": signs_from.isoformat()}
-    return _event("signing_key.rotated", actor, department, facts, at)
+    return _event("signing_key.rotated", actor, department, facts, at, through)
 
 
 def _hidden(token_id: str) -> str:
     return sha256(token_id.encode()).hexdigest()
 
 
-def _event(name: str, actor: str, department: str, facts: dict[str, str], at: datetime) -> bytes:
-    return msgspec.json.encode(new_event(name, at, actor, department, facts))
+def _event(name: str, actor: str, department: str, facts: dict[str, str], at: datetime, through: str = "") -> bytes:
+    told = {**facts, "through": through} if through else facts
+    return msgspec.json.encode(new_event(name, at, actor, department, told))

@@ -2,7 +2,8 @@
 
 The actor gives the access token of the system that it acts for (`subject_token`). It needs this grant and the scope
 token:exchange, and has to stand in the subject's `may_act`. What it gets is for the subject, names the actor in `act`,
-has no scope that one of the two lacks, and lives no longer than the token that was given for it.
+has no scope that one of the two lacks, is bound to the actor's key where the subject's tokens are bound, lives no
+longer than the token that was given for it, and is revoked with it.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import InvalidRequestError, InvalidScopeError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
+from identity.binding import BadProof
 from identity.grants import AccessTokens, InvalidTarget, check_among
 from identity.revoking import revoked
 from identity.server import TokenRequest
@@ -46,12 +48,14 @@ def token_exchange(audience: str, tokens: AccessTokens, barred: Callable[[Client
                 raise InvalidRequestError("subject_token: its system is suspended or gone")
             if actor.id not in subject.may_act:
                 raise InvalidRequestError(described(f"subject_token: {subject.id} does not let {actor.id} act for it"))
+            if (subject.dpop_bound or subject_token.jkt or subject_token.x5t) and not request.bound:
+                raise BadProof("DPoP: expected a proof, because tokens for this system are bound to a key")
             self._subject, self._token = subject, subject_token
             self._scope = _scope(request.form.get("scope"), subject_token.scopes & actor.scopes)
 
         def create_token_response(self) -> tuple[int, dict[str, Any], object]:
             holder = Holder(self._subject.id, self.client.id, self._subject.department)
-            token = tokens(holder, self._scope, self.request.bound, ends=self._token.expires)
+            token = tokens(holder, self._scope, self.request, given=self._token)
             token |= {"issued_token_type": ACCESS_TOKEN, "exchanged": self._token.id}
             self.save_token(token)
             return 200, token, self.TOKEN_RESPONSE_HEADER

@@ -5,7 +5,6 @@ make it.
 """
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
 from authlib.oauth2 import OAuth2Error
@@ -13,10 +12,13 @@ from authlib.oauth2.rfc6749 import InvalidScopeError
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
 
 from identity.keys import SigningKeys
+from identity.revoking import last_revoked
+from identity.server import TokenRequest
 from identity.store import Client
 from identity.tokens import Holder, access_claims, described
 from runtime.clock import Clock
 from runtime.ids import uuid7
+from wire.tokens import AccessToken
 
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
 
@@ -38,23 +40,25 @@ class AccessTokens:
         self._clock = clock
 
     def __call__(
-        self, holder: Holder, scope: str, bound: Mapping[str, str], *, ends: int | None = None
+        self, holder: Holder, scope: str, request: TokenRequest, *, given: AccessToken | None = None
     ) -> dict[str, Any]:
         """The members of the answer, and `jti` and `holder`, which the server takes out again (`save_token`).
 
-        bound  `cnf` of the token, {} for nothing    ends  Unix seconds which it may not outlive, None for its full life
+        request  says what the token is bound to
+        given    the token that is exchanged for it, which it may not outlive and with which it is revoked
         """
         at = self._clock.now()
         now_s = int(at.timestamp())
-        life_s = self._life_s if ends is None else min(self._life_s, ends - now_s)
+        life_s = self._life_s if given is None else min(self._life_s, given.expires - now_s)
+        issued = max(now_s, last_revoked(request.transaction, holder) + 1)
         token_id = str(uuid7(int(at.timestamp() * 1000)))
         claims = access_claims(
-            holder, issuer=self._issuer, audience=self._audience, scope=scope, token_id=token_id, now_s=now_s,
-            life_s=life_s, bound=bound,
+            holder, issuer=self._issuer, audience=self._audience, scope=scope, token_id=token_id, issued=issued,
+            expires=now_s + life_s, bound=request.bound, origin=given.id if given else "",
         )  # fmt: skip
         return {
             "access_token": self._keys.sign(claims),
-            "token_type": "DPoP" if "jkt" in bound else "Bearer",
+            "token_type": "DPoP" if "jkt" in request.bound else "Bearer",
             "expires_in": life_s,
             "scope": scope,
             "jti": token_id,
@@ -75,7 +79,7 @@ def client_credentials(audience: str, tokens: AccessTokens) -> type:
         def generate_token(self, *, scope: str | None, **_: object) -> dict[str, Any]:
             client: Client = self.request.client
             holder = Holder(client.id, client.id, client.department)
-            return tokens(holder, scope or client.scope, self.request.bound)
+            return tokens(holder, scope or client.scope, self.request)
 
     return ClientCredentials
 

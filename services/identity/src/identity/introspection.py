@@ -13,6 +13,7 @@ from starlette.responses import Response
 from identity.asking import Asking
 from identity.revoking import revoked
 from identity.server import NO_STORE
+from identity.standing import Standings
 from identity.store import Client
 from wire import scopes
 from wire.front import Front
@@ -22,21 +23,26 @@ ENDPOINT = "introspection"
 
 
 class Introspection:
-    """Answers introspection requests."""
+    """Answers introspection requests: what a gateway would refuse for who uses it is not active."""
 
-    def __init__(self, asking: Asking) -> None:
+    def __init__(self, asking: Asking, standings: Standings) -> None:
         self._asking = asking
+        self._standings = standings
 
     async def answer(self, form: Mapping[str, str], authorization: str, front: Front) -> Response:
         """`active` and the claims, or an OAuth error."""
-        return await self._asking(form, authorization, front, ENDPOINT, _tell)
+        return await self._asking(form, authorization, front, ENDPOINT, self._tell)
 
+    async def _tell(self, transaction: AsyncConnection, client: Client, token: AccessToken | None) -> Response:
+        told: dict[str, Any] = {"active": False}
+        if token is not None and may_know(client, token) and await self._counts(transaction, token):
+            told = claims_of(token)
+        return Response(msgspec.json.encode(told), 200, NO_STORE, "application/json")
 
-async def _tell(transaction: AsyncConnection, client: Client, token: AccessToken | None) -> Response:
-    told: dict[str, Any] = {"active": False}
-    if token is not None and may_know(client, token) and not await transaction.run_sync(revoked, token):
-        told = claims_of(token)
-    return Response(msgspec.json.encode(told), 200, NO_STORE, "application/json")
+    async def _counts(self, transaction: AsyncConnection, token: AccessToken) -> bool:
+        if await transaction.run_sync(revoked, token):
+            return False
+        return await transaction.run_sync(self._standings.barring, token) is None
 
 
 def may_know(client: Client, token: AccessToken) -> bool:

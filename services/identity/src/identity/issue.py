@@ -2,7 +2,7 @@
 
 The used assertion and the record of the token are committed together, then the record is carried to the log, and only
 then the token leaves. A log that cannot be reached means no token; the record then says that a token was made which
-nobody has seen, and that is the side to err on.
+nobody has seen, and that is the side to err on. What it was asked for with may then be used again (`undo`).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -56,7 +56,7 @@ class Issuing:
         async def work() -> Response:
             return await self._answer(form, authorization, front, proofs)
 
-        return await self._throttle.guard(form, authorization, front, self._clock.now().timestamp(), work)
+        return await self._throttle.guard(form, authorization, front, work)
 
     async def _answer(
         self, form: Mapping[str, str], authorization: str, front: Front, proofs: Sequence[str]
@@ -81,8 +81,21 @@ class Issuing:
         if request.suspect is not None:
             self._refusals.note(*request.suspect)
         if request.issued is not None:
-            await self._outbox.flush()
+            await self._record(request)
         return response
+
+    async def _record(self, request: TokenRequest) -> None:
+        """Have the token in the log before it leaves; where that cannot be, as if it had never been asked for."""
+        try:
+            await self._outbox.flush()
+        except Refusal:
+            try:
+                async with self._database.begin() as transaction:
+                    for each in request.undo:
+                        await each(transaction)
+            except (OSError, DBAPIError, NoConnectionLeft) as error:
+                log.warning("token.not_undone", error=type(error).__name__)
+            raise
 
     def _decide(
         self, transaction: Connection, asked: Callable[[Connection], TokenRequest]

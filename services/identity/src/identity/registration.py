@@ -11,13 +11,14 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from identity import events, revoking
+from identity import ended_keys, events, revoking
 from identity.keys import thumbprint, thumbprints
 from identity.store import Client, load_client, save_client
 from runtime.errors import INVALID_REQUEST, Refusal
 from runtime.outbox import Outbox
 from wire import codes, scopes
 from wire.catalog import Standing
+from wire.tokens import AccessToken
 
 OPERATOR = "platform-operator"
 PLATFORM = "platform"
@@ -27,11 +28,12 @@ SKEW_S = 60
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who registers, and what they may hand on."""
+    """Who registers, and what they may hand on. through: the client that does it for them, "" for none."""
 
     id: str
     department: str
     scopes: frozenset[str]
+    through: str = ""
 
 
 class Registration:
@@ -50,21 +52,30 @@ class Registration:
     async def register(self, client: Client, actor: Actor, at: datetime) -> tuple[Client, bool]:
         """Register or replace: the client as it is kept, and whether it is new.
 
-        Its standing stays as it is. Raises Refusal(SCOPE_MISSING), and Refusal(INVALID_REQUEST) for a key that lasts
-        too long.
+        Its standing stays as it is. Raises Refusal(SCOPE_MISSING), Refusal(INVALID_REQUEST) for a key that lasts too
+        long, and Refusal(CONFLICT) for one that had ended.
         """
         async with self.database.begin() as transaction:
             known = await load_client(transaction, client.id, for_update=True)
             check_may_hand_on(actor, client.scopes | (known.scopes if known else frozenset()))
             client = self._completed(client, known, at)
             if known != client:
-                await save_client(transaction, client, at)
+                await self.keep(transaction, known, client, at)
                 event = events.client_registered(
                     actor=actor.id, department=actor.department, client=client.id, of=client.department,
                     scope=client.scope, method=client.method, keys=thumbprints(client.keys), at=at,
+                    through=actor.through,
                 )  # fmt: skip
                 await self.outbox.write(transaction, event, at)
         return client, known is None
+
+    async def keep(self, transaction: AsyncConnection, known: Client | None, client: Client, at: datetime) -> None:
+        """What is registered instead of `known`. Keys that it has no longer never come back: Refusal(CONFLICT)."""
+        before = known.keys if known else []
+        await ended_keys.check_new(transaction, client.id, before, client.keys, at)
+        await save_client(transaction, client, at)
+        kept = {key["x"] for key in client.keys}
+        await ended_keys.remember(transaction, client.id, [key for key in before if key["x"] not in kept], at)
 
     def _completed(self, client: Client, known: Client | None, at: datetime) -> Client:
         """With the standing that it has, and an end for every key: the one it has, or the longest that there is."""
@@ -101,10 +112,15 @@ class Registration:
     ) -> Client:
         """Suspend, resume or revoke; its tokens count no longer. The same again changes nothing.
 
-        Raises Refusal(NOT_FOUND), and Refusal(CONFLICT) for one that was revoked: that is for ever.
+        Raises Refusal(NOT_FOUND), Refusal(SCOPE_MISSING) for a client with more rights than the actor has, and
+        Refusal(CONFLICT) for one that was revoked: that is for ever. The operator's own client stays: without it nobody
+        could put things right.
         """
         async with self.database.begin() as transaction:
             known = await found(transaction, client_id, for_update=True)
+            check_may_hand_on(actor, known.scopes)
+            if client_id == OPERATOR and standing != "active":
+                raise Refusal(codes.CONFLICT, f"{OPERATOR} cannot be suspended or revoked; replace its keys instead")
             if known.standing == standing:
                 return known
             if known.standing == "revoked":
@@ -115,7 +131,7 @@ class Registration:
                 await revoking.revoke(transaction, revoking.of_client(client_id, at), at=at)
             event = events.client_standing(
                 actor=actor.id, department=actor.department, client=client_id, of=client.department,
-                standing=standing, reason=reason, at=at,
+                standing=standing, reason=reason, at=at, through=actor.through,
             )  # fmt: skip
             await self.outbox.write(transaction, event, at)
         return client
@@ -127,6 +143,11 @@ async def found(transaction: AsyncConnection, client_id: str, *, for_update: boo
     if client is None:
         raise Refusal(codes.NOT_FOUND, f"no client {client_id}")
     return client
+
+
+def actor_of(token: AccessToken) -> Actor:
+    """Who registers; for a person, that person."""
+    return Actor(token.client, token.department, token.scopes, token.actor or token.through)
 
 
 def check_may_hand_on(actor: Actor, wanted: frozenset[str]) -> None:

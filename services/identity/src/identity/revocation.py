@@ -1,5 +1,6 @@
 """A client gives a token back before its end (RFC 7009): gateways refuse it within a second.
 
+With a refresh token goes the whole authorization that it came of, access tokens too (section 2.1).
 The client it was issued to may do so, and the system that it was issued for. A token that is not ours, or has run out,
 is as good as revoked: the answer is the same.
 """
@@ -12,6 +13,8 @@ from starlette.responses import Response
 from identity import events
 from identity.asking import Asking
 from identity.introspection import is_of
+from identity.people import events as of_people
+from identity.people import sessions, store
 from identity.revoking import Revoking, of_token, revoke
 from identity.server import NO_STORE, error_answer
 from identity.store import Client
@@ -34,17 +37,31 @@ class RevocationEndpoint:
 
     async def answer(self, form: Mapping[str, str], authorization: str, front: Front) -> Response:
         """An empty 200, or an OAuth error."""
-        response = await self._asking(form, authorization, front, ENDPOINT, self._revoke)
+
+        async def act(transaction: AsyncConnection, client: Client, token: AccessToken | None) -> Response:
+            if token is not None:
+                return await self._revoke(transaction, client, token)
+            return await self._give_back(transaction, client, form.get("token", ""))
+
+        response = await self._asking(form, authorization, front, ENDPOINT, act)
         if response.status_code == 200:
             await self._revoking.deliver()
         return response
 
-    async def _revoke(self, transaction: AsyncConnection, client: Client, token: AccessToken | None) -> Response:
-        if token is not None and not is_of(client, token):
+    async def _revoke(self, transaction: AsyncConnection, client: Client, token: AccessToken) -> Response:
+        if not is_of(client, token):
             return error_answer("invalid_grant", description="token: was issued to another client")
-        if token is not None:
-            at = self._clock.now()
-            await revoke(transaction, of_token(token.id, token.expires), at=at)
-            event = events.token_revoked(client=client.id, department=client.department, token_id=token.id, at=at)
-            await self._outbox.write(transaction, event, at)
+        at = self._clock.now()
+        await revoke(transaction, of_token(token.id, token.expires), at=at)
+        event = events.token_revoked(client=client.id, department=client.department, token_id=token.id, at=at)
+        await self._outbox.write(transaction, event, at)
+        return Response(status_code=200, headers=NO_STORE)
+
+    async def _give_back(self, transaction: AsyncConnection, client: Client, token: str) -> Response:
+        at = self._clock.now()
+        owner = await sessions.give_back(transaction, token, client.id, at)
+        person = await store.load_person(transaction, owner) if owner else None
+        if person is not None:
+            name, by = "person.authorization_revoked", {"actor": client.id, "department": client.department}
+            await self._outbox.write(transaction, of_people.of_person(name, person, at, **by), at)
         return Response(status_code=200, headers=NO_STORE)

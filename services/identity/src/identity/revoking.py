@@ -6,6 +6,7 @@ where somebody asks for it and every FLUSH_S otherwise; gateways have it within 
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 import structlog
@@ -14,11 +15,12 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from identity.store import find_revocations, forget_revocations, keep_revocation, revocation_outbox
+from identity.tokens import Holder
 from runtime.http import AsyncClient, HTTPError
 from runtime.outbox import Outbox
 from runtime.service_auth import ServiceKey
 from wire.catalog import Revocation
-from wire.tokens import LONGEST_LIFE_S, AccessToken
+from wire.tokens import CLOCK_SKEW_S, LONGEST_LIFE_S, AccessToken
 
 log = structlog.get_logger()
 FLUSH_S = 0.2
@@ -34,22 +36,33 @@ def of_token(token_id: str, expires: int) -> Revocation:
 
 def of_client(client_id: str, at: datetime) -> Revocation:
     """Every token that the client has got up to now."""
-    return Revocation(what="client", name=client_id, before=int(at.timestamp()), until=_past_all(at))
+    return _all_of("client", client_id, at)
 
 
 def of_person(subject: str, at: datetime) -> Revocation:
     """Every token that the person has got up to now; `subject` is the `sub` of their tokens."""
-    return Revocation(what="person", name=subject, before=int(at.timestamp()), until=_past_all(at))
+    return _all_of("person", subject, at)
+
+
+def _all_of(what: Literal["client", "person"], name: str, at: datetime) -> Revocation:
+    """A replica whose clock is ahead may have dated a token later than now, by no more than anybody would accept.
+
+    What is issued after this is dated later still, see `last_revoked`.
+    """
+    before = int(at.timestamp()) + CLOCK_SKEW_S
+    return Revocation(what=what, name=name, before=before, until=before + LONGEST_LIFE_S + LEEWAY_S)
 
 
 def of_key(kid: str, at: datetime) -> Revocation:
     """Every token that our key with this `kid` has signed, or ever will."""
-    return Revocation(what="key", name=kid, until=_past_all(at))
+    return Revocation(what="key", name=kid, until=int(at.timestamp()) + LONGEST_LIFE_S + LEEWAY_S)
 
 
-def _past_all(at: datetime) -> int:
-    """The Unix second after which no token that was issued up to `at` could be good."""
-    return int(at.timestamp()) + LONGEST_LIFE_S + LEEWAY_S
+def last_revoked(transaction: Connection, holder: Holder) -> int:
+    """The Unix second up to which tokens for this holder were revoked, 0 where none were; what is issued now has to be
+    dated later. Gateways accept that from the second after the revocation on."""
+    ids = {f"client/{holder.subject}", f"client/{holder.client}", f"person/{holder.subject}"}
+    return max((row.before for row in transaction.execute(find_revocations(sorted(ids)))), default=0)
 
 
 async def revoke(transaction: AsyncConnection, *revocations: Revocation, at: datetime) -> None:
@@ -62,8 +75,8 @@ async def revoke(transaction: AsyncConnection, *revocations: Revocation, at: dat
 def revoked(transaction: Connection, token: AccessToken) -> str:
     """By what the token was revoked: `token`, `client`, `person` or `key`; "" for one that still counts."""
     names = [
-        ("token", token.id), ("key", token.key), ("client", token.client), ("client", token.actor),
-        ("client", token.through), ("person", token.person),
+        ("token", token.id), ("token", token.origin), ("key", token.key), ("client", token.client),
+        ("client", token.actor), ("client", token.through), ("person", token.person),
     ]  # fmt: skip
     wanted = {f"{what}/{name}": what for what, name in names if name}
     for row in transaction.execute(find_revocations(list(wanted))):

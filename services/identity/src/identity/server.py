@@ -55,6 +55,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]  # Authlib publishes no
     bound          what its token will be bound to, as in `cnf`; {} for nothing
     issued         the token, once there is one
     also           what else has to be done before the transaction ends, by code that waits
+    undo           what has to be done where the token was made and could not be recorded, so that nobody saw it
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]  # Authlib publishes no
         self.suspect: tuple[Client, str] | None = None
         self.issued: Issued | None = None
         self.also: list[Callable[[AsyncConnection], Awaitable[object]]] = []
+        self.undo: list[Callable[[AsyncConnection], Awaitable[object]]] = []
         self._form = form
 
     @property

@@ -130,6 +130,12 @@ def find_client(transaction: Connection, client_id: str) -> Client | None:
     return _client(transaction.execute(_with_id(client_id)).one_or_none())
 
 
+def find_clients(transaction: Connection, ids: Sequence[str]) -> list[Client]:
+    """Those of these that there are."""
+    rows = transaction.execute(select(client_table).where(client_table.c.client_id.in_(ids)))
+    return [client for client in map(_client, rows) if client is not None]
+
+
 async def load_client(transaction: AsyncConnection, client_id: str, *, for_update: bool = False) -> Client | None:
     """The client, or None; `for_update` keeps others from changing it until the end of the transaction."""
     statement = _with_id(client_id).with_for_update() if for_update else _with_id(client_id)

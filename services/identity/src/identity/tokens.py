@@ -50,10 +50,14 @@ class Holder:
 
 
 def access_claims(
-    holder: Holder, *, issuer: str, audience: str, scope: str, token_id: str, now_s: int, life_s: int,
-    bound: Mapping[str, str] | None = None,
+    holder: Holder, *, issuer: str, audience: str, scope: str, token_id: str, issued: int, expires: int,
+    bound: Mapping[str, str] | None = None, origin: str = "",
 ) -> dict[str, object]:  # fmt: skip
-    """Claims of an access token (RFC 9068 section 2.2). `bound` is what it is tied to, as in `cnf` (RFC 7800)."""
+    """Claims of an access token (RFC 9068 section 2.2); times are Unix seconds.
+
+    bound   what it is tied to, as in `cnf` (RFC 7800)
+    origin  `jti` of the token that was given for it, with which it is revoked; "" where none was
+    """
     claims: dict[str, object] = {
         "iss": issuer,
         "sub": holder.subject,
@@ -61,12 +65,14 @@ def access_claims(
         "client_id": holder.client,
         "department": holder.department,
         "scope": scope,
-        "iat": now_s,
-        "exp": now_s + life_s,
+        "iat": issued,
+        "exp": expires,
         "jti": token_id,
     }
     if holder.actor:
         claims["act"] = {"sub": holder.actor}
+    if origin:
+        claims["origin_jti"] = origin
     return {**claims, "cnf": dict(bound)} if bound else claims
 
 

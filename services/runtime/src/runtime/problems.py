@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import msgspec
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
@@ -15,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import BODY_TOO_LARGE, BROKEN, INVALID_REQUEST, METHOD_NOT_SERVED, UNKNOWN_PATH, Code, Refusal
 
+log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
 _BY_STATUS = {404: UNKNOWN_PATH, 405: METHOD_NOT_SERVED, 413: BODY_TOO_LARGE}
 
@@ -68,6 +70,33 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _broken)
     app.add_middleware(_TooLarge)
+    app.add_middleware(_Broken)
+
+
+class _Broken:
+    """A failure of ours costs its own request and one line of the log, and no connection that others share.
+
+    The framework would raise it again once it is answered: the server then closes, under the next request perhaps.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        has_begun = False
+
+        async def say(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, say)
+        except Exception:
+            if has_begun or scope["type"] != "http":
+                raise  # half an answer has to break off
+            log.exception("request.crashed", method=scope["method"], path=scope["path"])
+            await answer(Request(scope), BROKEN)(scope, receive, send)
 
 
 class _TooLarge:

@@ -1,11 +1,12 @@
 """How a service runs: FastAPI without surprises, uvicorn without a command line, health and drain."""
 
 import asyncio
+import resource
 import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, NamedTuple
 
 import structlog
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 DRAIN_S = 30
 IDLE_S = 10
 BACKLOG = 4096
-HANDSHAKE_S = 5
+HANDSHAKE_S = 3
 GOODBYE_S = 1
 RENEW_TLS_S = 60
 STARTUP_FAILURE = 3
@@ -44,8 +45,9 @@ def make_app(
     """
     factory: Any = FastAPIOffline if docs else FastAPI
     app: FastAPI = factory(
-        title=title, lifespan=lifespan, docs_url="/docs" if docs else None, redoc_url=None, telemetry=None
-    )
+        title=title, lifespan=lifespan, docs_url="/docs" if docs else None, redoc_url=None, telemetry=None,
+        redirect_slashes=False,  # it would lead to our own address, or to any that a client names in Host
+    )  # fmt: skip
     app.router.max_body_size = largest_body  # routes inherit it; the application itself would refuse in plain text
     problems.install(app)
     documents.describe(app)
@@ -82,7 +84,7 @@ def serve(
 ) -> None:
     """Run until SIGTERM or SIGINT, then finish what is in flight (at most DRAIN_S seconds).
 
-    http       uvicorn's protocol class; a fast lane hands in its own
+    http       uvicorn's protocol class; a fast lane hands in its own.
     root_path  where the world sees the application, when a gateway in front takes such a prefix off
     encrypted  a second port of the same server, with TLS
     """
@@ -91,6 +93,7 @@ def serve(
         root_path=root_path, log_config=None, access_log=False, server_header=False, proxy_headers=False,
         timeout_keep_alive=IDLE_S, timeout_graceful_shutdown=DRAIN_S, backlog=BACKLOG,
     )  # fmt: skip
+    _open_many_files()
     server = _Server(config, encrypted)
     try:
         server.run()
@@ -142,6 +145,13 @@ class _Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets)
         await self._tasks.stop()
+
+
+def _open_many_files() -> None:
+    """As many as this process may have: what it may have without asking is no more than 1,024 on many machines."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # where the most that it may have is more than the system gives
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _context(files: TlsFiles) -> ssl.SSLContext:

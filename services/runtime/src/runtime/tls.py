@@ -6,7 +6,6 @@ cannot forbid it). Who has to be out at once is suspended at identity.
 """
 
 import ssl
-from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,12 +49,13 @@ class TlsFiles(NamedTuple):
             if authorities is not None:
                 context.load_verify_locations(authorities)
 
-    def changed(self) -> float:
-        """When the newest of the files was written, Unix seconds; raises OSError."""
-        return max(file.stat().st_mtime for file in self._present())
+    def state(self) -> tuple[tuple[int, int, int], ...]:
+        """Of each file when it was written (Unix ns), which it is and how long; raises OSError.
 
-    def _present(self) -> Iterable[Path]:
-        return [file for file in self if file is not None]
+        A file that is put in another's place may be older than what was there.
+        """
+        present = (file.stat() for file in self if file is not None)
+        return tuple((one.st_mtime_ns, one.st_ino, one.st_size) for one in present)
 
 
 class Renewal:
@@ -64,11 +64,11 @@ class Renewal:
     def __init__(self, files: TlsFiles, context: ssl.SSLContext) -> None:
         self._files = files
         self._context = context
-        self._seen = files.changed()
+        self._seen = files.state()
 
     async def tick(self) -> None:
-        """Read the files where one was written since; what cannot be read is tried again, the old stays in use."""
-        changed = self._files.changed()
-        if changed != self._seen:
+        """Read the files where one is not what it was; what cannot be read is tried again, the old stays in use."""
+        state = self._files.state()
+        if state != self._seen:
             self._files.read(self._context)
-            self._seen = changed
+            self._seen = state

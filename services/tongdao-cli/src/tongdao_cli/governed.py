@@ -8,7 +8,7 @@ from typing import Any
 from runtime.http import Client, HTTPError, Response
 from tlog import receipt as receipts
 from tongdao_cli.home import CannotStart
-from tongdao_cli.keys import Secrets
+from tongdao_cli.key_files import Keyring
 from wire.assertions import TokenRefused, fetch_token
 
 RECEIPT_S = 15.0
@@ -60,12 +60,12 @@ class Answer:
 
 
 class Consumer:
-    """One client of this home at its gateway; `client` stands at the gateway's address, which is also the issuer."""
+    """One client at its gateway; `client` stands at the gateway's address, which is also the issuer."""
 
-    def __init__(self, client: Client, issuer: str, secrets: Secrets, name: str) -> None:
+    def __init__(self, client: Client, issuer: str, keys: Keyring, name: str) -> None:
         self._client = client
         self._issuer = issuer
-        self._key = secrets.key_of(name)
+        self._key = keys.key_of(name)
         self._name = name
         self._tokens: dict[str, str] = {}
 
@@ -77,7 +77,7 @@ class Consumer:
             except HTTPError as error:
                 raise CannotStart(f"no token for {self._name} ({error}); does `tongdao up` run?") from None
             except TokenRefused as error:
-                raise CannotStart(f"no token for {self._name}: {error}; is it registered here?") from None
+                raise CannotStart(f"no token for {self._name}: {error}; {_hint(error)}") from None
         return self._tokens[scope]
 
     def ask(self, question: Question) -> Answer:
@@ -116,6 +116,14 @@ class Consumer:
             if response.status_code != 202 or time.monotonic() > deadline:
                 raise NoReceipt(f"the log answered {response.status_code} for record {record}: {response.text[:200]}")
             time.sleep(POLL_S)
+
+
+def _hint(refused: TokenRefused) -> str:
+    if refused.status >= 500:
+        return "identity, or the log behind it, does not answer just now: try again, or look into the platform's logs"
+    if refused.status == 429:
+        return "too many attempts failed; wait a minute"
+    return "that is the reason" if refused.description else "is it registered here, with this key?"
 
 
 def outcome_of(leaves: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:

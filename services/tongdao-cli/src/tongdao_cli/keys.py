@@ -39,15 +39,15 @@ class Secrets:
     def make(self) -> None:
         """Make what is missing."""
         self._once(self.service, secrets.token_hex(32))
-        self._once(self.identity_signing, json.dumps({"keys": [_new_key()]}))
-        self._once(self.operator, json.dumps(_new_key()))
+        self._once(self.identity_signing, json.dumps({"keys": [new_key()]}))
+        self._once(self.operator, json.dumps(new_key()))
         self._once(self.operator_public, json.dumps({"keys": [public(read_key(self.operator))]}))
         self._once(self.audit_signing, OKPKey.generate_key("Ed25519").as_pem(private=True).decode())
         self._once(self.subject, secrets.token_hex(32))
         self._once(self.mask, secrets.token_hex(32))
         for seal in (self.seal, self.identity_seal):
             self._once(seal, f"{datetime.now(SHANGHAI):%Y-%m-%d} aes-256-gcm {secrets.token_hex(32)}\n")
-        self._once(self.consent_signing, json.dumps({"keys": [_new_key()]}))
+        self._once(self.consent_signing, json.dumps({"keys": [new_key()]}))
         for schema in SCHEMAS:
             self._once(self._folder / f"role-{schema}.password", secrets.token_urlsafe(24))
 
@@ -63,7 +63,7 @@ class Secrets:
         """Private key of a demo system, made when first asked for."""
         file = self.system_file(system)
         file.parent.mkdir(mode=0o700, exist_ok=True)
-        self._once(file, json.dumps(_new_key()))
+        self._once(file, json.dumps(new_key()))
         return read_key(file)
 
     def key_of(self, client: str) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class Secrets:
         """The private key that will follow the client's own: made when first asked for, so that one that was registered
         is not lost by a command that was interrupted."""
         self.key_of(client)
-        self._once(self._next(client), json.dumps(_new_key()))
+        self._once(self._next(client), json.dumps(new_key()))
         return read_key(self._next(client))
 
     def take_next(self, client: str) -> None:
@@ -130,6 +130,7 @@ def read_key(file: Path) -> dict[str, Any]:
     return key
 
 
-def _new_key() -> dict[str, Any]:
+def new_key() -> dict[str, Any]:
+    """A private EC P-256 key, named by its thumbprint."""
     key = ECKey.generate_key("P-256", {"use": "sig", "alg": "ES256"}, auto_kid=True)
     return dict(key.as_dict(private=True))

@@ -1,11 +1,14 @@
 """People of a home: the first one's link, and whoever signed in at this terminal (`tongdao login`)."""
 
 import base64
+import fcntl
 import hashlib
 import json
+import os
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -21,7 +24,12 @@ from wire.assertions import TYPE, client_assertion
 PEOPLE = "/oauth2/people"
 CLIENT = "tongdao-cli"
 CALLBACK = "/callback"
-FIRST = {"login": "security", "name": "安全管理员", "department": "platform", "roles": ["security-administrator"]}
+SECURITY = "security-administrator"
+FIRST = {"login": "security", "name": "安全管理员", "department": "platform", "roles": [SECURITY]}
+NAMES = 100
+"""More than so many were not invited one after another."""
+CONFLICT, GONE = 409, 404
+KEYS_AT_MOST = 4
 PATIENCE_S = 300
 EARLY_S = 20
 """A token is renewed so long before its end."""
@@ -29,24 +37,45 @@ DONE = "<!doctype html><meta charset=utf-8><title>Tongdao</title><p>已登录，
 
 
 def first_link(plan: Plan) -> str:
-    """The one-time link of the first security administrator, "" once they have come in. Kept in the home, 0600."""
+    """A one-time link for a security administrator where none is active, "" where one is. Kept in the home, 0600.
+
+    So it is at the first start, and again when the only one was suspended or lost the role: somebody new is invited.
+    """
     gateway, file = plan.url("gateway"), plan.home.secrets / "first-security-administrator.json"
     with sync_client(gateway) as client:
         operator = Consumer(client, gateway, plan.secrets, OPERATOR)
-        if not file.exists():
-            answer = operator.send("POST", PEOPLE, FIRST)
-            if answer.status_code == 409:  # another home of this database has the link
-                return ""
-            write_private(file, _accepted(answer))
-        kept = json.loads(file.read_text())
-        number = kept["person"]["id"]
-        found = operator.send("GET", f"{PEOPLE}/{number}")
-        if found.status_code == 404 or (found.is_success and found.json()["standing"] != "invited"):
+        administrators = [one for one in _everybody(operator) if SECURITY in one["roles"]]
+        if any(one["standing"] == "active" for one in administrators):
             return ""
-        if kept["until"] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()):
-            kept = _accepted(operator.send("POST", f"{PEOPLE}/{number}/invitation"))
-            write_private(file, kept)
-        return f"{gateway}{urlsplit(kept['link']).path}"
+        kept: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {"person": {"id": ""}}
+        invited = [one["id"] for one in administrators if one["standing"] == "invited"]
+        if not invited:
+            kept = _invite_first(operator)
+        elif kept["person"]["id"] not in invited:  # another home of this database has their link
+            return ""
+        elif kept["until"] < time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime()):
+            kept = _accepted(operator.send("POST", f"{PEOPLE}/{kept['person']['id']}/invitation"))
+        elif client.get(urlsplit(kept["link"]).path).status_code == GONE:  # somebody was given a newer one
+            return ""
+        write_private(file, kept)
+        return f"{gateway}{urlsplit(str(kept['link'])).path}"
+
+
+def _everybody(operator: Consumer) -> Iterator[dict[str, Any]]:
+    page: list[dict[str, Any]] = [{"login": ""}]
+    while page:
+        page = _accepted(operator.send("GET", f"{PEOPLE}?after={page[-1]['login']}"))["people"]
+        yield from page
+
+
+def _invite_first(operator: Consumer) -> dict[str, Any]:
+    """Somebody new with the role, under the first name that nobody had before."""
+    for number in range(1, NAMES):
+        login = FIRST["login"] if number == 1 else f"{FIRST['login']}-{number}"
+        answer = operator.send("POST", PEOPLE, {**FIRST, "login": login})
+        if answer.status_code != CONFLICT:
+            break
+    return _accepted(answer)
 
 
 def _accepted(answer: Response) -> dict[str, Any]:
@@ -64,6 +93,7 @@ class Me:
         self._gateway = gateway
         self._client = client
         self._file = home.secrets / "person.json"
+        self._lock = home.secrets / "person.lock"
         self._secrets = Secrets(home)
 
     def sign_in(self, show: Callable[[str], None]) -> dict[str, Any]:
@@ -76,7 +106,8 @@ class Me:
             told = _wait(server)
         if told.get("state") != state or told.get("iss") != self._gateway or "code" not in told:
             raise CannotStart(f"nobody signed in ({told.get('error', 'the answer is not for this request')})")
-        self._take(grant_type="authorization_code", code=told["code"], redirect_uri=back, code_verifier=verifier)
+        with self._alone():
+            self._take(grant_type="authorization_code", code=told["code"], redirect_uri=back, code_verifier=verifier)
         answer = self._client.get("/oauth2/userinfo", headers={"Authorization": f"Bearer {self.token()}"})
         return _accepted(answer)
 
@@ -89,22 +120,39 @@ class Me:
         }  # fmt: skip
 
     def _register(self) -> None:
+        """Make this home's key good for the client of terminals, beside those of other homes. Takes the operator's."""
         operator = Consumer(self._client, self._gateway, self._secrets, OPERATOR)
+        known = operator.send("GET", f"/oauth2/clients/{CLIENT}")
+        registered = _accepted(known)["jwks"]["keys"] if known.is_success else []
+        keys = with_key(registered, public(self._secrets.system(CLIENT)), time.time())
+        if keys is None:
+            return
         body = {
             "department": "platform", "scope": " ".join(scopes.ALL), "method": "private_key_jwt",
-            "jwks": {"keys": [public(self._secrets.system(CLIENT))]},
+            "jwks": {"keys": keys},
             "grants": ["authorization_code", "refresh_token"], "redirect_uris": [f"http://127.0.0.1{CALLBACK}"],
         }  # fmt: skip
         _accepted(operator.send("PUT", f"/oauth2/clients/{CLIENT}", body))
 
     def token(self) -> str:
         """An access token of theirs, renewed where it is about to end; raises CannotStart if nobody signed in."""
-        if not self._file.exists():
-            raise CannotStart("nobody signed in here; sign in with `tongdao login`")
-        kept = json.loads(self._file.read_text())
-        if kept["ends"] < time.time() + EARLY_S:
-            kept = self._take(grant_type="refresh_token", refresh_token=kept["refresh_token"])
-        return str(kept["access_token"])
+        with self._alone():
+            if not self._file.exists():
+                raise CannotStart("nobody signed in here; sign in with `tongdao login`")
+            kept = json.loads(self._file.read_text())
+            if kept["ends"] < time.time() + EARLY_S:
+                kept = self._take(grant_type="refresh_token", refresh_token=kept["refresh_token"])
+            return str(kept["access_token"])
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One command at a time: a refresh token that is used twice ends the session."""
+        descriptor = os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def _take(self, **form: str) -> dict[str, Any]:
         assertion = client_assertion(CLIENT, self._gateway, self._secrets.key_of(CLIENT), time.time())
@@ -118,6 +166,15 @@ class Me:
         kept["ends"] = time.time() + told["expires_in"]
         write_private(self._file, kept)
         return kept
+
+
+def with_key(registered: list[dict[str, Any]], own: dict[str, Any], now: float) -> list[dict[str, Any]] | None:
+    """The keys to register so that our own counts too, None where it does already. `now` is Unix seconds."""
+    good = [key for key in registered if key.get("until", now + 1) > now]
+    if any((key["x"], key["y"], key["kid"]) == (own["x"], own["y"], own["kid"]) for key in good):
+        return None
+    others = [key for key in good if key["kid"] != own["kid"]]
+    return [*others[1 - KEYS_AT_MOST :], own]
 
 
 class _Callback(BaseHTTPRequestHandler):

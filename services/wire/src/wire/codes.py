@@ -26,10 +26,10 @@ TOKEN_MALFORMED = Code(
     "token/malformed",
     400,
     "consumer",
-    "The Authorization header is not one bearer token",
+    "The Authorization header is not one access token",
     "Authorization 头格式不正确",
-    "Send exactly one header `Authorization: Bearer <token>`",
-    "请只发送一个 Authorization: Bearer <令牌>",
+    "Send exactly one header `Authorization: Bearer <token>`, or `DPoP <token>` where the token is bound to a key",
+    "请只发送一个 Authorization: Bearer <令牌>；绑定密钥的令牌请用 Authorization: DPoP <令牌>",
     "RFC 6750 section 3.1",
 )
 TOKEN_INVALID = Code(

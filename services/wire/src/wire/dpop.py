@@ -63,12 +63,15 @@ class Nonces:
         return _text(hmac.digest(self._key, b"%d" % window, "sha256"))
 
 
-def check(proof: str, *, method: str, url: str, now: float, token: str = "", nonces: Nonces | None = None) -> Proof:
-    """The proof, if it is a good one for this request; raises InvalidProof, NonceWanted.
+def check(
+    proof: str, *, method: str, url: str, now: float, token: str = "", jkt: str = "", nonces: Nonces | None = None
+) -> Proof:
+    """The proof, if it is a good one for this request; raises InvalidProof, NonceWanted, and InvalidToken for `jkt`.
 
     url     address of the request as its sender knows it; query and fragment do not count
     now     Unix seconds
     token   the access token that came along, "" at the token endpoint
+    jkt     thumbprint that the token is bound to; a proof by another key is not looked at any further
     nonces  given where a proof has to name one
     """
     try:
@@ -78,6 +81,9 @@ def check(proof: str, *, method: str, url: str, now: float, token: str = "", non
     if header.get("typ") != TYPE:
         raise InvalidProof(f"typ: expected {TYPE}")
     key = _key_of(header)
+    thumbprint = key.thumbprint()
+    if jkt and thumbprint != jkt:
+        raise InvalidToken("another key", "bound to another key than the one that signed the proof")
     try:
         check_signature(proof, header["alg"], key)
     except InvalidToken:
@@ -90,7 +96,6 @@ def check(proof: str, *, method: str, url: str, now: float, token: str = "", non
         raise InvalidProof(f"jti: expected a text of 1 to {LONGEST_JTI} characters")
     if nonces is not None:
         _check_nonce(claims.get("nonce"), nonces, now)
-    thumbprint = key.thumbprint()
     digest = hashlib.sha256(f"{thumbprint}\0{jti}".encode()).digest()
     return Proof(thumbprint, digest, int(claims["iat"]) + 2 * WINDOW_S)
 
@@ -134,7 +139,7 @@ def _address(url: str) -> str:
 
 
 def _check_time(issued: object, now: float) -> None:
-    if type(issued) is not int or abs(now - issued) > WINDOW_S:
+    if type(issued) is not int or not now - WINDOW_S <= issued <= now + WINDOW_S:  # of any size: no arithmetic
         raise InvalidProof(f"iat: expected whole Unix seconds, at most {WINDOW_S} from {int(now)}")
 
 

@@ -22,18 +22,20 @@ class Front(msgspec.Struct, frozen=True, omit_defaults=True):
     """The other end of the line.
 
     address      IP address of the client
-    certificate  base64 of the DER of the certificate that it proved to hold, "" for none
+    certificate  base64 of the DER of the certificate that it proved to hold, "" for none or where nobody needs it whole
+    thumbprint   SHA-256 of that certificate in base64url, where it does not come along whole itself
     bound        thumbprint of the key or certificate that was proved for a bound token, "" for none
     """
 
     address: str
     certificate: str = ""
     bound: str = ""
+    thumbprint: str = ""
 
     @property
     def x5t(self) -> str:
         """SHA-256 of the certificate in base64url (RFC 8705 section 3.1), "" for none."""
-        return x5t_of(base64.b64decode(self.certificate)) if self.certificate else ""
+        return x5t_of(base64.b64decode(self.certificate)) if self.certificate else self.thumbprint
 
 
 def x5t_of(certificate: bytes) -> str:

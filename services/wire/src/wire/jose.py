@@ -205,8 +205,8 @@ def _rsa(document: Mapping[str, Any]) -> dict[str, Any]:
     bits = int.from_bytes(modulus, "big").bit_length()
     if not FEWEST_RSA_BITS <= bits <= MOST_RSA_BITS or modulus[0] == 0 or modulus[-1] % 2 == 0:
         raise InvalidKey(f"RSA with {bits} bits, or not a modulus")
-    if not 65537 <= exponent < 2**32 or exponent % 2 == 0:
-        raise InvalidKey("another exponent than is usual")
+    if exponent != 65537:
+        raise InvalidKey("another exponent than 65537")
     return {name: document[name] for name in ("n", "e")}
 
 

@@ -35,6 +35,10 @@ CLOCK_SKEW_S = 10
 REFRESH_PAUSE_S = 10.0
 KEEP_S = 300.0
 """How long keys are used before they are looked up again: no longer than a token of a retired key could live."""
+GONE_S = 2 * KEEP_S
+"""Keys that nobody could look up for so long count no more."""
+FETCH_S = 5.0
+"""How long an issuer may take to say its keys."""
 PERSON = "person:"
 """How `sub` of a person begins."""
 _ALGORITHMS = (*jose.ALGORITHMS, "RS256")
@@ -52,6 +56,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     person    `sub` of a token that a person got (RFC 9068 section 2.2), "" for a system that acts for itself
     actor     the client that acts for `client` after a token exchange (RFC 8693 section 4.1), "" for none
     through   the client through which `person` acts, "" where nobody does
+    origin    id of the token that was exchanged for it, with which it is revoked; "" for none
     jkt       thumbprint of the key that it is bound to (RFC 9449 section 6.1), "" for none
     x5t       SHA-256 thumbprint of the certificate that it is bound to (RFC 8705 section 3.1), "" for none
     """
@@ -69,6 +74,7 @@ class AccessToken(msgspec.Struct, frozen=True):
     jkt: str = ""
     x5t: str = ""
     through: str = ""
+    origin: str = ""
 
 
 class Keys:
@@ -81,6 +87,7 @@ class Keys:
         self._by_id: dict[str, PublicKey] = {}
         self._not_before = 0.0
         self._old_at = 0.0
+        self._gone_at = 0.0
         self._running: asyncio.Task[None] | None = None
 
     def get(self, kid: str) -> PublicKey:
@@ -103,8 +110,10 @@ class Keys:
 
     async def tried(self, verify: Callable[[], T]) -> T:
         """What `verify` finds; where it raises UnknownKey, what it finds with the keys fetched again."""
-        if self._by_id and time.monotonic() >= self._old_at:
+        if self._by_id and (now := time.monotonic()) >= self._old_at:
             self._fetching()  # nobody waits for it
+            if now >= self._gone_at:
+                self._by_id = {}
         try:
             return verify()
         except UnknownKey:
@@ -125,9 +134,10 @@ class Keys:
 
     async def _refresh(self) -> None:
         try:
-            self._by_id = jose.keys_in(await self._fetch(), rs256=self._rs256)
-            self._not_before = time.monotonic() + REFRESH_PAUSE_S
-            self._old_at = time.monotonic() + KEEP_S
+            async with asyncio.timeout(FETCH_S):
+                self._by_id = jose.keys_in(await self._fetch(), rs256=self._rs256)
+            now = time.monotonic()
+            self._not_before, self._old_at, self._gone_at = now + REFRESH_PAUSE_S, now + KEEP_S, now + GONE_S
         except Exception as error:
             self._not_before = time.monotonic() + 1.0
             log.warning("keys.not_fetched", error=repr(error))
@@ -186,6 +196,9 @@ class Verifier:
     def verify(self, token: str, now: float) -> AccessToken:
         """What the token says; raises InvalidToken, or UnknownKey (then refresh the keys and try once more)."""
         header, payload = jose.read(token, algorithms=_ALGORITHMS)
+        return self._verify(token, now, header, payload)
+
+    def _verify(self, token: str, now: float, header: dict[str, Any], payload: dict[str, Any]) -> AccessToken:
         issuer = self._issuer_of(payload)
         _check_signed(token, header, issuer.keys, issuer.types)
         check_audience(payload.get("aud"), issuer.audience)
@@ -194,8 +207,9 @@ class Verifier:
 
     async def verified(self, token: str, now: float) -> AccessToken:
         """The same; an unknown key is looked up first."""
-        issuer = self._issuer_of(jose.read(token, algorithms=_ALGORITHMS)[1])
-        return await issuer.keys.tried(lambda: self.verify(token, now))
+        header, payload = jose.read(token, algorithms=_ALGORITHMS)
+        issuer = self._issuer_of(payload)
+        return await issuer.keys.tried(lambda: self._verify(token, now, header, payload))
 
     def _issuer_of(self, payload: dict[str, Any]) -> Issuer:
         named = payload.get("iss")
@@ -266,7 +280,8 @@ def _own(payload: dict[str, Any]) -> AccessToken:
         raise wrong("scope", "is missing")
     return AccessToken(
         department=text_of(payload, "department"), scopes=frozenset(scope.split(" ")) - {""}, expires=payload["exp"],
-        id=text_of(payload, "jti"), issued=payload["iat"], issuer=payload["iss"], **_who(payload), **bound_to(payload),
+        id=text_of(payload, "jti"), issued=payload["iat"], issuer=payload["iss"],
+        origin=text_of(payload, "origin_jti") if "origin_jti" in payload else "", **_who(payload), **bound_to(payload),
     )  # fmt: skip
 
 
@@ -295,18 +310,25 @@ def brings_token(authorization: Sequence[str]) -> bool:
     return any(_SCHEME.match(one) for one in authorization)
 
 
+def _may_hold_token(query: str) -> bool:
+    """Most do not, and taking one apart costs more than all else here. Its letters encoded are %5f and %61 to %74."""
+    return "access_token" in query or "%5" in query or "%6" in query or "%7" in query
+
+
 def presented(authorization: Sequence[str], query: str = "") -> Presented:
     """The token of the Authorization headers; raises Refusal (RFC 6750 sections 2 and 3.1, RFC 9449 section 7.1).
 
     query  of the address; a token there is refused, because addresses are written down everywhere
     """
-    if query and any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)):
+    if _may_hold_token(query) and any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)):
         raise Refusal(codes.TOKEN_MALFORMED, "an access token in the address")
+    if len(authorization) > 1:
+        raise Refusal(codes.TOKEN_MALFORMED, "more than one header Authorization")
     found = _SCHEME.match(authorization[0]) if authorization else None
     if found is None:
         raise Refusal(codes.TOKEN_MISSING)
     scheme, _, token = authorization[0].partition(" ")
-    if len(authorization) > 1 or scheme != found[0] or not token or " " in token:
+    if scheme != found[0] or not token or " " in token:
         raise Refusal(codes.TOKEN_MALFORMED)
     return Presented(challenges.DPOP if scheme.lower() == "dpop" else challenges.BEARER, token)
 

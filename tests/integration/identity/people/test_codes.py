@@ -31,7 +31,7 @@ async def signed_in(office: Any, *roles: str) -> tuple[Any, Any]:
 
 @pytest.mark.requirement("PEO-06")
 async def test_signing_in_at_a_client_ends_in_tokens_that_name_the_person(office: Any) -> None:
-    person = await office.member("officer", "audit-administrator")
+    person = await office.member("officer", "head")
     browser = office.browser()
     asked = Request(office.client, scope="openid profile office:officer catalog:write")
     sent = await browser.open(asked.address)
@@ -58,7 +58,7 @@ async def test_signing_in_at_a_client_ends_in_tokens_that_name_the_person(office
     about = (await office.service.http.get("/oauth2/userinfo", headers=headers)).json()
     assert about == {
         "sub": f"person:{person.id}", "name": "李雷", "preferred_username": person.login, "department": "gaj",
-        "roles": ["audit-administrator", "officer"],
+        "roles": ["head", "officer"],
     }  # fmt: skip
     (event,) = await office.events("token.issued", subject=f"person:{person.id}")
     assert event.department == "gaj"
@@ -257,6 +257,95 @@ async def test_a_refresh_token_is_good_once_and_using_it_twice_ends_everything(o
     assert answer.json()["error"] == "invalid_grant"
     for issued in (first, second):
         assert await office.is_revoked("token", part(issued["access_token"], 1)["jti"])
+
+
+@pytest.mark.requirement("PEO-08")
+@pytest.mark.parametrize("what", ["refresh", "code"])
+async def test_what_could_not_be_recorded_may_be_asked_for_again_and_once(office: Any, what: str) -> None:
+    _, browser = await signed_in(office)
+    asked = Request(office.client)
+    if what == "refresh":
+        form = {"grant_type": "refresh_token", "refresh_token": (await office.tokens(browser))["refresh_token"]}
+    else:
+        form = {
+            "grant_type": "authorization_code", "code": await office.code(browser, asked), "redirect_uri": BACK,
+            "code_verifier": asked.verifier,
+        }  # fmt: skip
+    office.log.mode = "down"
+    assert [(await office.redeem(**form)).status_code for _ in range(2)] == [503, 503]
+    office.log.mode = "ok"
+    first = await office.redeem(**form)
+    assert first.status_code == 200, first.text
+    assert (await office.redeem(**form)).json()["error"] == "invalid_grant"
+    assert await office.is_revoked("token", part(first.json()["access_token"], 1)["jti"])
+
+
+@pytest.mark.requirement("PEO-08")
+@pytest.mark.parametrize("how", ["E-6-sign-out", "E-6-suspended", "E-6-ended", "E-6-reuse"])
+async def test_what_ends_while_tokens_are_refreshed_leaves_none_that_is_good(office: Any, how: str) -> None:
+    for turn in range(5):
+        person, browser = await signed_in(office)
+        asked = Request(office.client)
+        form = {
+            "grant_type": "authorization_code", "code": await office.code(browser, asked), "redirect_uri": BACK,
+            "code_verifier": asked.verifier,
+        }  # fmt: skip
+        issued = [(await office.redeem(**form)).json()]
+        await browser.open("/login/account")
+        began = asyncio.Event()
+
+        async def refreshing(issued: list[Any] = issued, began: asyncio.Event = began) -> int:
+            while True:
+                answer = await office.redeem(grant_type="refresh_token", refresh_token=issued[-1]["refresh_token"])
+                if answer.status_code != 200:
+                    return int(answer.status_code)
+                issued.append(answer.json())
+                if len(issued) > turn:  # noqa: B023  # awaited in this turn
+                    began.set()
+
+        task = asyncio.create_task(refreshing())
+        await began.wait()
+        if how == "E-6-sign-out":
+            answer = await browser.send("/login/sign-out")
+        elif how == "E-6-suspended":
+            body = {"standing": "suspended", "reason": "x"}
+            answer = await office.people("POST", f"/{person.id}/standing", body)
+        elif how == "E-6-ended":
+            answer = await office.people("POST", f"/{person.id}/end-sessions", {})
+        else:
+            answer = await office.redeem(**form)
+        assert answer.status_code == {"E-6-sign-out": 303, "E-6-suspended": 200, "E-6-ended": 204}.get(how, 400)
+        assert await task == 400
+        assert await office.is_revoked("token", part(issued[-1]["access_token"], 1)["jti"])
+
+
+@pytest.mark.requirement("PEO-08")
+async def test_a_refresh_token_that_is_given_back_ends_its_authorization(office: Any) -> None:
+    person, browser = await signed_in(office)
+    tokens = await office.tokens(browser)
+    other, key = await office.service.registered()
+    for client, own, status in ((other, key, 200), (office.client, office.key, 400)):
+        answer = await office.service.ask(
+            office.service.assertion(client, own), path="/oauth2/revoke", token=tokens["refresh_token"],
+            token_type_hint="refresh_token",
+        )  # fmt: skip
+        assert answer.status_code == 200
+        answer = await office.redeem(grant_type="refresh_token", refresh_token=tokens["refresh_token"])
+        assert answer.status_code == status
+        tokens = answer.json() if status == 200 else tokens
+    assert await office.is_revoked("token", part(tokens["access_token"], 1)["jti"])
+    (event,) = await office.events("person.authorization_revoked", person=f"person:{person.id}")
+    assert event.actor == office.client
+
+
+@pytest.mark.requirement("PEO-07")
+async def test_max_age_0_asks_for_one_sign_in_and_not_for_ever(office: Any) -> None:
+    person = await office.member("officer")
+    browser = office.browser()
+    first = await browser.open(Request(office.client, max_age="0").address)
+    assert first.headers["location"].startswith("/login/sign-in?next=")
+    done = await person.sign_in(browser, office.clock.now(), first.headers["location"])
+    assert "code" in said(await browser.follow(done))
 
 
 @pytest.mark.requirement("PEO-06")

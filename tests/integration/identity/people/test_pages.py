@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -194,5 +195,26 @@ async def test_a_form_may_end_at_the_client_that_asked_and_nowhere_else(office: 
     browser = office.browser()
     page = await browser.follow(await browser.open(Request(office.client).address))
     assert "form-action 'self' https://portal.example;" in page.headers["content-security-policy"]
-    page = await browser.open("/login/sign-in?next=/login/authorize?redirect_uri=https://a;script-src%20*")
-    assert "script-src" not in page.headers["content-security-policy"]
+    for address in (
+        "https://a;script-src%20*", "https://evil.example", "http://[", "https://%25E4%25B8%25AD", "http://%255B",
+        f"https://evil.example&client_id={office.client}",
+    ):  # fmt: skip
+        page = await browser.open(f"/login/sign-in?next=/login/authorize?redirect_uri={quote(address)}")
+        assert page.status_code == 200, address
+        assert "form-action 'self'; frame" in page.headers["content-security-policy"], address
+
+
+@pytest.mark.requirement("PEO-09")
+async def test_pages_say_which_of_several_things_is_wrong(office: Any) -> None:
+    person = await office.invited("officer")
+    browser = office.browser()
+    path = person.link.removeprefix(ISSUER)
+    await browser.open(path)
+    answer = await browser.send(path, password=PASSWORD, again=WRONG, code="000000")
+    assert (answer.status_code, "are not the same" in answer.text) == (422, True)
+    answer = await browser.send(path, password=PASSWORD, again=PASSWORD, code="000000")
+    assert (answer.status_code, "set its clock" in answer.text) == (401, True)
+    await person.enrol(browser, office.clock.now())
+    await browser.open("/login/password")
+    answer = await browser.send("/login/password", old=WRONG, password=PASSWORD, again=PASSWORD)
+    assert (answer.status_code, "present password is not right" in answer.text) == (401, True)

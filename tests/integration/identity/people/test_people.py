@@ -159,6 +159,22 @@ async def test_who_knows_a_password_cannot_guess_codes_from_many_addresses(offic
 
 
 @pytest.mark.requirement("PEO-03")
+async def test_one_network_does_not_try_a_password_on_every_name(office: Any) -> None:
+    person = await office.member("officer")
+    attacker = office.browser("198.51.100.77")
+    await attacker.open("/login/sign-in")
+    fields = {**attacker.hidden(), "password": WRONG}
+    rows = "SELECT count(*) FROM identity.attempt"
+    for n in range(60):
+        assert (await attacker.http.post("/login/sign-in", data={**fields, "login": f"n{n}"})).status_code == 401
+    (before,) = await office.rows(rows)
+    for n in range(60, 65):
+        assert (await attacker.http.post("/login/sign-in", data={**fields, "login": f"n{n}"})).status_code == 429
+    assert await office.rows(rows) == [before]
+    assert (await person.sign_in(office.browser(), office.clock.now())).status_code == 303
+
+
+@pytest.mark.requirement("PEO-03")
 async def test_failures_are_counted_in_the_log(office: Any) -> None:
     person = await office.member("officer")
     visitor = office.browser()
@@ -186,6 +202,65 @@ async def test_a_role_change_is_in_the_log_and_revokes_what_was_issued(office: A
     (event,) = await office.events("person.roles_changed", person=f"person:{person.id}")
     assert (event.actor, event.facts["before"], event.facts["roles"]) == ("platform-operator", "officer", "head")
     assert await office.is_revoked("person", f"person:{person.id}")
+
+
+@pytest.mark.requirement("PEO-05")
+@pytest.mark.parametrize("role", ["system-administrator", "audit-administrator", "security-administrator"])
+async def test_a_link_for_another_administrator_does_not_bring_the_administration(office: Any, role: str) -> None:
+    administrator, victim = await office.member("security-administrator"), await office.member(role, "officer")
+    token = await office.token_of(administrator)
+    answer = await office.people("POST", f"/{victim.id}/invitation", None, token)
+    kept = ["officer", role] if role == "security-administrator" else ["officer"]
+    assert (answer.status_code, answer.json()["person"]["roles"]) == (201, kept)
+    changed = await office.events("person.roles_changed", person=f"person:{victim.id}")
+    before = " ".join(sorted([role, "officer"]))
+    assert [event.facts["before"] for event in changed] == ([before] if len(kept) == 1 else [])
+    other = await office.member("system-administrator")
+    answer = await office.people("POST", f"/{other.id}/invitation")  # the operator has every right anyway
+    assert answer.json()["person"]["roles"] == ["system-administrator"]
+
+
+@pytest.mark.requirement("PEO-05")
+async def test_a_client_gives_no_administration(office: Any) -> None:
+    client, key = await office.service.registered(scope="people:write")
+    token = await office.service.token(client, key)
+    body = {"login": "pp-1", "name": "x", "department": "platform", "roles": ["audit-administrator"]}
+    assert (await office.people("POST", "", body, token)).status_code == 403
+    person = await office.invited()
+    for role, status in (("head", 200), ("system-administrator", 403)):
+        answer = await office.people("PUT", f"/{person.id}/roles", {"roles": [role]}, token)
+        assert answer.status_code == status
+
+
+@pytest.mark.requirement("PEO-05")
+@pytest.mark.parametrize("row", ["no-department", "administration", "administration-later"])
+async def test_people_are_where_the_catalog_says_and_administrators_at_the_platform(office: Any, row: str) -> None:
+    body = {"login": "qq-1", "name": "x", "department": "gaj", "roles": ["officer"]}
+    if row == "administration-later":
+        person = await office.invited("officer")
+        answer = await office.people("PUT", f"/{person.id}/roles", {"roles": ["audit-administrator"]})
+    else:
+        wrong = {"department": "nowhere"} if row == "no-department" else {"roles": ["system-administrator"]}
+        answer = await office.people("POST", "", {**body, **wrong})
+    assert (answer.status_code, answer.json()["code"]) == (409, "request/conflict")
+
+
+@pytest.mark.requirement("PEO-05")
+@pytest.mark.parametrize("how", ["role", "suspended"])
+async def test_the_last_active_security_administrator_stays(office: Any, how: str) -> None:
+    await office.rows("DELETE FROM identity.person_role WHERE role = 'security-administrator'")
+    last = await office.member("security-administrator")
+
+    async def taken() -> int:
+        if how == "role":
+            answer = await office.people("PUT", f"/{last.id}/roles", {"roles": []})
+        else:
+            answer = await office.people("POST", f"/{last.id}/standing", {"standing": "suspended", "reason": "x"})
+        return int(answer.status_code)
+
+    assert await taken() == 409
+    await office.member("security-administrator")
+    assert await taken() == 200
 
 
 @pytest.mark.requirement("PEO-05")

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse
 
 from identity.clients import CLIENT_SECRET_BASIC, ID_PATTERN, PRIVATE_KEY_JWT
 from identity.keys import public_keys
-from identity.registration import Actor, Registration
+from identity.people.authorize import is_registered
+from identity.registration import Registration, actor_of
 from identity.server import NO_STORE
 from identity.store import CLIENT_CREDENTIALS, Client
 from runtime.clock import Clock
@@ -24,22 +25,24 @@ LARGEST_BODY = 16_384
 MOST = 16
 """Of redirect addresses, and of clients that may act for this one."""
 TLS_CLIENT_AUTH = "tls_client_auth"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _CERTIFICATE = re.compile(r"dns:[a-z0-9*]([a-z0-9.-]{0,250}[a-z0-9])?|[A-Za-z0-9.]{1,64}=[^\x00-\x1f\x7f]{1,500}")
 ClientId = Annotated[str, Path(pattern=ID_PATTERN)]
 Id = Annotated[str, StringConstraints(pattern=ID_PATTERN)]
 Secret = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._~-]{32,128}$")]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[^\x00-\x1f\x7f]{1,500}$")]
 GrantType = Literal[
     "client_credentials", "authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:token-exchange"
 ]
 
 
 def _redirect(uri: str) -> str:
-    """Where a browser may be sent: https, or http on the person's own machine (RFC 8252 section 7.3; RFC 9700 2.1)."""
+    """Where a browser may be sent: https, or http on the person's own machine (RFC 8252 section 7.3; RFC 9700 2.1).
+
+    What the authorization endpoint would never send anybody to is not registered.
+    """
     parts = urlsplit(uri)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
-        raise ValueError("a redirect address is https, or http on this machine")
+    if not is_registered(uri, [uri]):
+        raise ValueError("a redirect address begins with https://, or http://127.0.0.1 or http://[::1] with a path")
     if parts.fragment or "#" in uri or not parts.hostname or parts.username is not None or not uri.isascii():
         raise ValueError("a redirect address has a host, no fragment and no user name")
     return uri
@@ -140,11 +143,6 @@ def router(registration: Registration, door: Door, clock: Clock, *, secrets_allo
         return JSONResponse(shown(client), headers=NO_STORE)
 
     return routes
-
-
-def actor_of(token: AccessToken) -> Actor:
-    """Who registers; for a person, that person."""
-    return Actor(token.client, token.department, token.scopes)
 
 
 def shown(client: Client) -> dict[str, Any]:

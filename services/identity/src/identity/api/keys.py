@@ -87,7 +87,8 @@ def of_ours(rotation: Rotation, door: Door) -> APIRouter:
     @routes.post("/rotate", status_code=201, max_body_size=LARGEST_BODY)
     async def rotate(body: RotationBody, token: AccessToken = may_rotate) -> JSONResponse:
         """The next key. Planned: it signs when it has been published long enough."""
-        key = await rotation.rotate(By(token.client, token.department, body.reason), at_once=body.at_once)
+        by = By(token.client, token.department, body.reason, token.actor or token.through)
+        key = await rotation.rotate(by, at_once=body.at_once)
         return JSONResponse(_ours(key), 201, NO_STORE)
 
     return routes

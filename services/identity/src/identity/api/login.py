@@ -6,11 +6,14 @@ Every form is answered with a page or with 303, which never repeats what was pos
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, quote, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 from uuid import UUID
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeft
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from identity.api.browser import AUTHORIZE, HOME, LARGEST_FORM, Browser, Cookies, form_of, onward_of
@@ -25,6 +28,7 @@ from runtime.errors import Refusal
 from runtime.problems import language_of
 from wire import codes
 
+log = structlog.get_logger()
 SIGN_IN, CODE, PASSWORD = "/login/sign-in", "/login/code", "/login/password"  # addresses
 
 
@@ -47,12 +51,10 @@ class Desk:
     def check_of(self, browser: Browser) -> str:
         return self.cookies.check_of(browser.session)
 
-    def onward_to(self, onward: str) -> list[str]:
+    async def onward_to(self, onward: str) -> list[str]:
         """Origins at which a form may end: that of the client that asked, and the provider elsewhere."""
-        target = urlsplit(parse_qs(urlsplit(onward).query).get("redirect_uri", [""])[0])
-        client = f"{target.scheme}://{target.netloc}"
-        known = target.scheme in ("http", "https") and all(c.isalnum() or c in ".-:[]" for c in target.netloc)
-        return [origin for origin in (client if known else "", self.elsewhere) if origin]
+        client = await self.authorizing.origin_of(onward.partition("?")[2])
+        return [origin for origin in (client, self.elsewhere) if origin]
 
     def next_step(self, signed_in: SignedIn, onward: str) -> Response:
         """On to the next step, or to where the person wanted to go."""
@@ -81,9 +83,13 @@ def in_html(pages: Pages) -> type[APIRoute]:
                     if "authorization" in request.headers:
                         raise Refusal(codes.SIGN_IN_FAILED)
                     return await handle(request)
-                except Refusal as refusal:
-                    language = language_of(request.headers.get("accept-language", ""))
-                    return pages.page("refused", language, refusal=refusal)
+                except (OSError, DBAPIError, NoConnectionLeft) as error:
+                    log.warning("pages.database_unreachable", error=type(error).__name__)
+                    refusal = Refusal(codes.SIGN_IN_BUSY, why="away")
+                except Refusal as told:
+                    refusal = told
+                language = language_of(request.headers.get("accept-language", ""))
+                return pages.page("refused", language, refusal=refusal)
 
             return handled
 
@@ -108,20 +114,20 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
-def _sign_in_page(
+async def _sign_in_page(
     desk: Desk, browser: Browser, onward: str, login: str = "", refusal: Refusal | None = None
 ) -> Response:
     visit = desk.cookies.visited(browser)
     page = desk.pages.page(
-        "sign_in", browser.language, refusal=refusal, onward_to=desk.onward_to(onward), onward=onward, login=login,
-        check=desk.cookies.check_of(visit), elsewhere=bool(desk.external),
+        "sign_in", browser.language, refusal=refusal, onward_to=await desk.onward_to(onward), onward=onward,
+        login=login, check=desk.cookies.check_of(visit), elsewhere=bool(desk.external),
     )  # fmt: skip
     return desk.cookies.keep_visit(page, visit)
 
 
-def _code_page(desk: Desk, browser: Browser, onward: str, refusal: Refusal | None = None) -> HTMLResponse:
+async def _code_page(desk: Desk, browser: Browser, onward: str, refusal: Refusal | None = None) -> HTMLResponse:
     return desk.pages.page(
-        "code", browser.language, refusal=refusal, onward_to=desk.onward_to(onward), onward=onward,
+        "code", browser.language, refusal=refusal, onward_to=await desk.onward_to(onward), onward=onward,
         check=desk.check_of(browser),
     )  # fmt: skip
 
@@ -134,7 +140,7 @@ def _add_sign_in(routes: APIRouter, desk: Desk) -> None:
     @routes.get("/sign-in")
     async def sign_in_page(request: Request) -> Response:
         onward = onward_of(request.query_params.get("next", ""))
-        return _sign_in_page(desk, await desk.cookies.browser(request), onward)
+        return await _sign_in_page(desk, await desk.cookies.browser(request), onward)
 
     @routes.post("/sign-in", max_body_size=LARGEST_FORM)
     async def sign_in(request: Request) -> Response:
@@ -144,7 +150,7 @@ def _add_sign_in(routes: APIRouter, desk: Desk) -> None:
             desk.cookies.check(browser.visit, form)
             signed_in = await desk.sign_in.with_password(login, form.get("password", "")[:512], browser.place)
         except Refusal as refusal:
-            return _sign_in_page(desk, browser, onward, login, refusal)
+            return await _sign_in_page(desk, browser, onward, login, refusal)
         return desk.next_step(signed_in, onward)
 
     @routes.get("/code")
@@ -152,7 +158,7 @@ def _add_sign_in(routes: APIRouter, desk: Desk) -> None:
         browser, onward = await desk.cookies.browser(request), onward_of(request.query_params.get("next", ""))
         if await desk.who(browser, "second") is None:
             return go(with_next(SIGN_IN, onward))
-        return _code_page(desk, browser, onward)
+        return await _code_page(desk, browser, onward)
 
     @routes.post("/code", max_body_size=LARGEST_FORM)
     async def code(request: Request) -> Response:
@@ -165,14 +171,14 @@ def _add_sign_in(routes: APIRouter, desk: Desk) -> None:
         try:
             signed_in = await desk.sign_in.with_code(found[0], form.get("code", "").strip()[:64], browser.place)
         except Refusal as refusal:
-            return _code_page(desk, browser, onward, refusal)
+            return await _code_page(desk, browser, onward, refusal)
         return desk.next_step(signed_in, onward)
 
 
 def _add_password(routes: APIRouter, desk: Desk) -> None:
-    def page(browser: Browser, session: Session, onward: str, refusal: Refusal | None = None) -> Response:
+    async def page(browser: Browser, session: Session, onward: str, refusal: Refusal | None = None) -> Response:
         return desk.pages.page(
-            "password", browser.language, refusal=refusal, onward_to=desk.onward_to(onward), onward=onward,
+            "password", browser.language, refusal=refusal, onward_to=await desk.onward_to(onward), onward=onward,
             check=desk.check_of(browser), forced=session.stage == "change",
         )  # fmt: skip
 
@@ -180,7 +186,7 @@ def _add_password(routes: APIRouter, desk: Desk) -> None:
     async def password_page(request: Request) -> Response:
         browser, onward = await desk.cookies.browser(request), onward_of(request.query_params.get("next", ""))
         found = await desk.who(browser, "change", "full")
-        return page(browser, found[0], onward) if found else go(with_next(SIGN_IN, onward))
+        return await page(browser, found[0], onward) if found else go(with_next(SIGN_IN, onward))
 
     @routes.post("/password", max_body_size=LARGEST_FORM)
     async def password(request: Request) -> Response:
@@ -194,14 +200,14 @@ def _add_password(routes: APIRouter, desk: Desk) -> None:
             new = _both(form)
             signed_in = await desk.sign_in.change_password(found[0], form.get("old", "")[:512], new, browser.place)
         except Refusal as refusal:
-            return page(browser, found[0], onward, refusal)
+            return await page(browser, found[0], onward, refusal)
         return desk.next_step(signed_in, onward)
 
 
 def _both(form: dict[str, str]) -> str:
     """The new password, if it was typed twice the same."""
     if form.get("password", "") != form.get("again"):
-        raise Refusal(codes.PASSWORD_WEAK)
+        raise Refusal(codes.PASSWORD_WEAK, why="passwords_differ")
     return form["password"]
 
 
@@ -210,7 +216,7 @@ def _add_invitation(routes: APIRouter, desk: Desk) -> None:
         person, secret = await desk.sign_in.invited(token)
         visit = desk.cookies.visited(browser)
         shown = desk.pages.page(
-            "invitation", browser.language, refusal=refusal, onward_to=desk.onward_to(""), token=token,
+            "invitation", browser.language, refusal=refusal, onward_to=await desk.onward_to(""), token=token,
             check=desk.cookies.check_of(visit), name=person.name, login=person.login, secret=secret,
             square=square(address_of(secret, person.login)), elsewhere=bool(desk.external),
         )  # fmt: skip
@@ -297,7 +303,7 @@ def _add_external(routes: APIRouter, desk: Desk, external: External) -> None:
         onward, invitation = onward_of(form.get("next", "")), form.get("invitation", "")[:256]
         if invitation:
             await desk.sign_in.invited(invitation)
-        return go(await external.leave(browser.visit, onward, invitation))
+        return go(await external.leave(browser.visit, onward, invitation, browser.place))
 
     @routes.get("/external/callback")
     async def come_back(request: Request) -> Response:

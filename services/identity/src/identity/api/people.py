@@ -12,6 +12,7 @@ from identity.clients import ID_PATTERN
 from identity.people.model import LOGIN_PATTERN, Person
 from identity.people.register import By, Invited, Register
 from identity.people.roles import ROLES
+from identity.registration import OPERATOR
 from identity.server import NO_STORE
 from wire import scopes
 from wire.tokens import AccessToken, Door
@@ -75,7 +76,7 @@ def router(register: Register, door: Door, issuer: str) -> APIRouter:
 
     @routes.post("", status_code=201, max_body_size=LARGEST_BODY)
     async def invite(body: NewPerson, token: AccessToken = may_write) -> JSONResponse:
-        """Invite somebody: the answer holds their one-time link, which is shown this once."""
+        """Invite somebody: the answer holds their one-time link, which is shown this once. 409: no such department."""
         invited = await register.invite(body.login, body.name, body.department, frozenset(body.roles), _by(token))
         return JSONResponse(_invited(invited, issuer), 201, NO_STORE)
 
@@ -85,7 +86,10 @@ def router(register: Register, door: Door, issuer: str) -> APIRouter:
 
     @routes.post("/{person}/invitation", status_code=201)
     async def invite_again(person: UUID, token: AccessToken = may_write) -> JSONResponse:
-        """A new link; password, second factor and sessions from before count no longer."""
+        """A new link; password, second factor and sessions from before count no longer.
+
+        System and audit administration go with them, unless the platform's operator asks: give them anew.
+        """
         return JSONResponse(_invited(await register.invite_again(person, _by(token)), issuer), 201, NO_STORE)
 
     @routes.put("/{person}/roles", max_body_size=LARGEST_BODY)
@@ -112,7 +116,7 @@ def router(register: Register, door: Door, issuer: str) -> APIRouter:
 
 
 def _by(token: AccessToken) -> By:
-    return By(token.person or token.client, token.department)
+    return By(token.person or token.client, token.department, bool(token.person), token.client == OPERATOR)
 
 
 def _invited(invited: Invited, issuer: str) -> dict[str, Any]:

@@ -70,4 +70,8 @@ def moment(at: datetime) -> str:
 
 
 def _told(refusal: Refusal | None, language: str) -> tuple[str, str]:
-    return (refusal.code.title(language), refusal.code.remedy(language)) if refusal else ("", "")
+    """What is wrong and what helps; a page knows it better than the code where the refusal has `why`."""
+    if refusal is None:
+        return "", ""
+    why = words(language).get(str(refusal.facts.get("why")), "")
+    return (why, "") if why else (refusal.code.title(language), refusal.code.remedy(language))

@@ -46,6 +46,17 @@ WORDS: dict[str, tuple[str, str]] = {
     "end_others": ("结束其他全部会话", "End all others"),
     "sign_out": ("退出登录", "Sign out"),
     "refused": ("无法继续", "This cannot go on"),
+    "passwords_differ": (
+        "两次输入的密码不一致，请重新输入。",
+        "The two new passwords are not the same. Type both again.",
+    ),
+    "old_wrong": ("当前密码不正确。", "The present password is not right."),
+    "clock_wrong": (
+        "验证码不正确。请确认已扫描本页二维码，并将手机时间设为自动；手机时间相差超过30秒，验证码即不被接受。",
+        "The code is not right. Scan the square on this page, and let the phone set its clock by itself: "
+        "a clock that is off by more than 30 seconds gives codes that are not accepted.",
+    ),
+    "away": ("系统暂时无法使用，请稍后重试。", "This does not work at the moment. Try again in a little while."),
     "security-administrator": ("安全管理员", "security administrator"),
     "system-administrator": ("系统管理员", "system administrator"),
     "audit-administrator": ("审计管理员", "audit administrator"),

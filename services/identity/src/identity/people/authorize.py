@@ -9,10 +9,11 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 from uuid import uuid4
 
 from sqlalchemy import insert
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from identity.people.model import CODE_LIFE, Person, Session, digest
@@ -27,7 +28,7 @@ OPENID, PROFILE = "openid", "profile"
 ABOUT_PEOPLE = frozenset({OPENID, PROFILE})
 LONGEST_TEXT = 512
 FRESH_S = 60
-"""How long ago somebody may have signed in where `prompt=login` asks for it anew."""
+"""How long ago somebody may have signed in where `prompt=login` or `max_age=0` asks for it anew."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
 _SCOPE = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
 _TEXT = re.compile(r"[\x20-\x7E]*")
@@ -82,11 +83,26 @@ class Authorizing:
             state = given.get("state", "") if _is_text(given.get("state", "")) else ""
             raise SentBack(self._back(redirect_uri, state, error=error, error_description=description))
         prompt = given.get("prompt", "").split()
-        max_age_s = FRESH_S if "login" in prompt else int(given.get("max_age", "-1"))
+        max_age_s = int(given.get("max_age", "-1"))
+        if "login" in prompt or max_age_s == 0:  # both mean the same (OpenID Connect Core 3.1.2.1)
+            max_age_s = FRESH_S
         return Asked(
             client, redirect_uri, given["state"], given.get("scope", ""), given["code_challenge"],
             given.get("nonce", ""), "none" in prompt, max_age_s,
         )  # fmt: skip
+
+    async def origin_of(self, query: str) -> str:
+        """Where a form that leads to this authorization request may end: "" where the address is not the client's."""
+        given = dict(parse_qsl(query))
+        client_id, redirect_uri = given.get("client_id", ""), given.get("redirect_uri", "")
+        if not _is_text(client_id) or not redirect_uri.isascii():
+            return ""
+        async with self._database.connect() as connection:
+            client = await load_client(connection, client_id)
+        if client is None or not is_registered(redirect_uri, client.redirect_uris):
+            return ""
+        target = urlsplit(redirect_uri)
+        return f"{target.scheme}://{target.netloc}"
 
     def must_sign_in(self, asked: Asked, session: Session | None) -> bool:
         """Whether the person has to sign in first. Raises SentBack where the client wants no page to be shown."""
@@ -101,8 +117,11 @@ class Authorizing:
     async def grant(self, asked: Asked, session: Session, person: Person) -> str:
         """Where the browser is sent with a new code. Scopes are what was asked, the person has and the client may."""
         code = secrets.token_urlsafe(32)
-        async with self._database.begin() as transaction:
-            await _keep(transaction, asked, session, granted(asked, person), code, self._clock.now())
+        try:
+            async with self._database.begin() as transaction:
+                await _keep(transaction, asked, session, granted(asked, person), code, self._clock.now())
+        except IntegrityError:  # the session has just ended
+            raise SentBack(self._back(asked.redirect_uri, asked.state, error="access_denied")) from None
         return self._back(asked.redirect_uri, asked.state, code=code)
 
     def _back(self, redirect_uri: str, state: str, **said: str) -> str:

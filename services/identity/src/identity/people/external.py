@@ -76,8 +76,12 @@ class External:
         self._http = http
         self._clock = clock
 
-    async def leave(self, visit: str, onward: str, invitation: str) -> str:
-        """Where the browser goes. `visit` is its anti-forgery cookie, to which the way back is bound."""
+    async def leave(self, visit: str, onward: str, invitation: str, place: Place) -> str:
+        """Where the browser goes. `visit` is its anti-forgery cookie, to which the way back is bound.
+
+        Raises Refusal(TOO_MANY_ATTEMPTS) for an address that has left too often.
+        """
+        await self._sign_in.count_visit(place)
         try:
             metadata = await self._metadata()
         except _Elsewhere as error:
@@ -87,7 +91,8 @@ class External:
             await transaction.execute(
                 insert(outside_visit).values(
                     digest=digest(f"{visit}.{state}"), nonce=nonce, verifier=verifier, onward=onward,
-                    invitation=invitation, until=self._clock.now() + VISIT_LIFE,
+                    invitation=digest(invitation).hex() if invitation else "",
+                    until=self._clock.now() + VISIT_LIFE,
                 )
             )  # fmt: skip
         asked = {
@@ -119,7 +124,7 @@ class External:
     ) -> str:
         at = self._clock.now()
         if invitation:
-            person = await store.find_invited(transaction, invitation, at, for_update=True)
+            person = await store.find_invited(transaction, bytes.fromhex(invitation), at, for_update=True)
             if person is None:
                 raise Refusal(codes.LINK_INVALID)
             await self._link(transaction, person, outside)

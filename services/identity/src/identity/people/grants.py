@@ -2,6 +2,7 @@
 
 Both are good once. Whoever uses one a second time, or somebody before them, is not the client: everything that came of
 that authorization is revoked (RFC 9700 sections 2.1.1 and 4.14). A refresh token lives as long as its session.
+Where a token was made that could not be recorded, nobody saw it: what it was asked for with is good again.
 Runs on Authlib's side of the bridge, see `identity.server`.
 """
 
@@ -19,14 +20,16 @@ from uuid import UUID
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidGrantError, InvalidRequestError, UnauthorizedClientError
 from authlib.oauth2.rfc6749.grants.base import BaseGrant, TokenEndpointMixin
-from sqlalchemy import Row, Table, insert, select, update
+from sqlalchemy import Row, Table, delete, insert, select, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql import Update
 
 from identity.people import store
 from identity.people.authorize import ABOUT_PEOPLE, OPENID
 from identity.people.model import Limits, Person, Session, digest
 from identity.people.roles import scopes_of
-from identity.people.sessions import COLUMNS, alive, end_family, session_of
+from identity.people.sessions import COLUMNS, alive, end_family, locked, session_of
 from identity.people.tables import authorization_code, person, refresh_token, session
 from identity.server import TokenRequest
 from identity.store import Client
@@ -43,12 +46,16 @@ IdTokens = Callable[[dict[str, Any]], str]
 
 @dataclass(frozen=True, slots=True)
 class Authorization:
-    """What a code or refresh token stands for: somebody's session, as it is now, and what was authorized in it."""
+    """What a code or refresh token stands for: somebody's session, as it is now, and what was authorized in it.
+
+    unused  the statement that makes the code or refresh token good again
+    """
 
     person: Person
     session: Session
     family: UUID
     scope: str
+    unused: Update
     nonce: str = ""
 
 
@@ -115,8 +122,8 @@ def redeem_code(request: TokenRequest, client: Client, limits: Limits) -> Author
     right = hmac.compare_digest(challenge, row.challenge.encode())
     if row.until <= request.at or form.get("redirect_uri") != row.redirect_uri or not right:
         raise InvalidGrantError("code, redirect_uri and code_verifier: expected those of one authorization")
-    _use(request.transaction, authorization_code, code)
-    return _authorization(request, row, client, limits, row.nonce)
+    unused = _use(request, authorization_code, row)
+    return _authorization(request, row, client, limits, unused, row.nonce)
 
 
 def redeem_refresh(request: TokenRequest, client: Client, limits: Limits) -> Authorization:
@@ -127,20 +134,28 @@ def redeem_refresh(request: TokenRequest, client: Client, limits: Limits) -> Aut
     row = _held(request.transaction, refresh_token, token, client)
     if row.used:
         raise _twice(request, row.family)
-    _use(request.transaction, refresh_token, token)
-    return _authorization(request, row, client, limits)
+    unused = _use(request, refresh_token, row)
+    return _authorization(request, row, client, limits, unused)
 
 
 def _held(transaction: Connection, table: Table, secret: str, client: Client) -> Row[Any]:
-    """The row, which nobody else uses until the transaction ends. Another client's is none."""
-    row = transaction.execute(select(table).where(table.c.digest == digest(secret)).with_for_update()).one_or_none()
-    if row is None or row.client != client.id:
+    """The row, under the lock of its session, which whoever ends that takes too. Another client's is none."""
+    wanted = select(table).where(table.c.digest == digest(secret), table.c.client == client.id)
+    row = transaction.execute(wanted).one_or_none()
+    if row is None:
+        raise InvalidGrantError
+    transaction.execute(locked(session.c.number == row.session))
+    row = transaction.execute(wanted).one_or_none()  # as it is now that nobody else changes it
+    if row is None:
         raise InvalidGrantError
     return row
 
 
-def _use(transaction: Connection, table: Table, secret: str) -> None:
-    transaction.execute(update(table).where(table.c.digest == digest(secret)).values(used=True))
+def _use(request: TokenRequest, table: Table, row: Row[Any]) -> Update:
+    """Mark it as used; answers what would make it good again."""
+    this = update(table).where(table.c.digest == row.digest)
+    request.transaction.execute(this.values(used=True))
+    return this.values(used=False)
 
 
 def _twice(request: TokenRequest, family: UUID) -> OAuth2Error:
@@ -149,7 +164,7 @@ def _twice(request: TokenRequest, family: UUID) -> OAuth2Error:
 
 
 def _authorization(
-    request: TokenRequest, row: Row[Any], client: Client, limits: Limits, nonce: str = ""
+    request: TokenRequest, row: Row[Any], client: Client, limits: Limits, unused: Update, nonce: str = ""
 ) -> Authorization:
     """Session and person as they are now: whoever has lost a role, has lost its scopes."""
     execute = request.transaction.execute
@@ -162,13 +177,13 @@ def _authorization(
     execute(update(session).where(session.c.number == row.session).values(seen_at=request.at))
     may = (client.scopes & scopes_of(somebody.roles)) | ABOUT_PEOPLE
     scope = " ".join(sorted(may & set(row.scope.split())))
-    return Authorization(somebody, session_of(found), row.family, scope, nonce)
+    return Authorization(somebody, session_of(found), row.family, scope, unused, nonce)
 
 
 def _issue(request: TokenRequest, found: Authorization, tokens: Tokens) -> dict[str, Any]:
     """The members of the answer; the refresh token is kept beside the access token that it can revoke."""
     holder = Holder(found.person.subject, request.client.id, found.person.department)
-    body = tokens(holder, found.scope, bound=request.bound)
+    body = tokens(holder, found.scope, request)
     refresh = secrets.token_urlsafe(32)
     request.transaction.execute(
         insert(refresh_token).values(
@@ -177,7 +192,16 @@ def _issue(request: TokenRequest, found: Authorization, tokens: Tokens) -> dict[
             token_until=request.at + timedelta(seconds=LONGEST_LIFE_S),
         )
     )  # fmt: skip
+    request.undo.append(lambda transaction: _undo(transaction, found, refresh))
     return {**body, "refresh_token": refresh}
+
+
+async def _undo(transaction: AsyncConnection, found: Authorization, refresh: str) -> None:
+    """Nobody saw this refresh token: what it was made for is good again, unless its family was ended meanwhile."""
+    await transaction.execute(locked(session.c.number == found.session.number))
+    unseen = delete(refresh_token).where(refresh_token.c.digest == digest(refresh)).returning(refresh_token.c.family)
+    if (await transaction.execute(unseen)).all():
+        await transaction.execute(found.unused)
 
 
 def id_claims(found: Authorization, issuer: str, client_id: str, at: datetime) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 A place is a network address, or a browser in which this very person has signed in before: that one carries a device
 cookie and is counted by itself, so colleagues behind one address do not lock each other out either (OWASP, "Slow Down
 Online Guessing Attacks with Device Cookies"). Whoever knows a password and guesses codes from many addresses meets the
-limit on the person, which known devices do not share.
+limit on the person, which known devices do not share; whoever tries one password on many names, that on the network.
 An attempt is counted and committed before anything is looked at: many at once gain nothing.
 """
 
@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import ipaddress
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Delete, case, delete
+from sqlalchemy import Delete, case, delete, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -24,6 +25,8 @@ from wire import codes
 
 ATTEMPTS = 5
 CODES_FROM_ANYWHERE = 20
+FROM_ONE_NETWORK = 60
+"""Attempts that were not right, over all names, in browsers that nobody knows yet; and ways to a provider elsewhere."""
 WINDOW = timedelta(minutes=15)
 _IPV6_BITS = 64
 
@@ -70,6 +73,15 @@ class Lockout:
         limits = {self._key(what, login, place): ATTEMPTS}
         if what == "code" and not device:
             limits[_key_of(what, login)] = CODES_FROM_ANYWHERE
+        if what == "password" and not device:
+            await self._count({_everybody(place): FROM_ONE_NETWORK}, at)  # first: names made up leave no rows behind
+        await self._count(limits, at)
+
+    async def visit(self, place: Place, at: datetime) -> None:
+        """Count one who leaves for a provider elsewhere; raises Refusal(TOO_MANY_ATTEMPTS)."""
+        await self._count({_key_of("visit", _network(place.address)): FROM_ONE_NETWORK}, at)
+
+    async def _count(self, limits: Mapping[bytes, int], at: datetime) -> None:
         over = False
         async with self._database.begin() as transaction:
             for key, limit in sorted(limits.items()):
@@ -79,9 +91,12 @@ class Lockout:
             raise Refusal(codes.TOO_MANY_ATTEMPTS, retry_after=int(WINDOW.total_seconds()))
 
     async def succeeded(self, what: str, login: str, place: Place) -> None:
-        """Begin anew for this person and place."""
+        """Begin anew for this person and place; this attempt does not weigh on the network."""
         async with self._database.begin() as transaction:
             await transaction.execute(delete(attempt).where(attempt.c.key == self._key(what, login, place)))
+            if what == "password" and not self._devices.known(login, place):
+                mine = (attempt.c.key == _everybody(place)) & (attempt.c.times > 0)
+                await transaction.execute(update(attempt).where(mine).values(times=attempt.c.times - 1))
 
     def _key(self, what: str, login: str, place: Place) -> bytes:
         device = self._devices.known(login, place)
@@ -90,6 +105,10 @@ class Lockout:
 
 def _key_of(*parts: str) -> bytes:
     return hashlib.sha256("\0".join(parts).encode()).digest()
+
+
+def _everybody(place: Place) -> bytes:
+    return _key_of("password of anybody", _network(place.address))
 
 
 def _network(address: str) -> str:

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from runtime.errors import Refusal
 from wire import codes, scopes
 
+PLATFORM = "platform"
+"""The department of those who run the platform; it is none of the catalog's."""
 SECURITY = "security-administrator"
 SYSTEM = "system-administrator"
 AUDIT = "audit-administrator"
@@ -21,12 +23,20 @@ ROLES: Mapping[str, frozenset[str]] = {
     SYSTEM: frozenset({scopes.CATALOG_WRITE, scopes.GRANT_WRITE}),
     AUDIT: frozenset({scopes.AUDIT_READ, scopes.AUDIT_KEEP}),
 }
-"""Role -> scopes. `officer` and `head` belong to the person's department, the others to the platform."""
+"""Role -> scopes. What a person may do as `officer`, `head` or `authority` they do for their department; the three
+administrations belong to people of the platform's own department."""
 
 
 def scopes_of(roles: Iterable[str]) -> frozenset[str]:
     """What somebody with these roles may do; a role that this release does not know brings nothing."""
     return frozenset[str]().union(*(ROLES.get(role, frozenset()) for role in roles))
+
+
+def check_place(roles: frozenset[str], department: str) -> None:
+    """Raise Refusal(CONFLICT) for an administration outside PLATFORM."""
+    held = sorted(roles & ADMINISTRATIONS)
+    if held and department != PLATFORM:
+        raise Refusal(codes.CONFLICT, f"{', '.join(held)}: only for people of the department {PLATFORM}", roles=held)
 
 
 def check_together(roles: frozenset[str]) -> None:

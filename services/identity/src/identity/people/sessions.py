@@ -2,6 +2,9 @@
 
 A session ends when it was not used for a while, at a fixed age, or when its owner, or security administration, ends it.
 Its refresh tokens go with it, and the access tokens that came of them are revoked.
+
+Locks are taken in one order everywhere: the person (where they change or come in), their sessions by number, then codes
+and refresh tokens. Whoever holds a session's lock sees everything that was issued in it.
 """
 
 import secrets
@@ -76,23 +79,49 @@ async def list_of(transaction: AsyncConnection, person: UUID, limits: Limits, no
     return [session_of(row) for row in rows]
 
 
-async def end(transaction: AsyncConnection, numbers: Collection[UUID], at: datetime) -> None:
-    """End these sessions, with everything that was issued in them."""
-    if not numbers:
-        return
-    await revoke_tokens(transaction, refresh_token.c.session.in_(numbers), at)
-    await transaction.execute(delete(session).where(session.c.number.in_(numbers)))
+def locked(*conditions: ColumnElement[bool]) -> Select[tuple[UUID]]:
+    """The numbers of these sessions, which nobody else uses until the transaction ends."""
+    return select(session.c.number).where(*conditions).order_by(session.c.number).with_for_update()
+
+
+async def end(transaction: AsyncConnection, numbers: Collection[UUID], at: datetime) -> int:
+    """End these sessions, with everything that was issued in them; answers how many were still there."""
+    return await _end(transaction, session.c.number.in_(numbers), at) if numbers else 0
 
 
 async def end_all(transaction: AsyncConnection, person: UUID, at: datetime) -> int:
     """End all of somebody's sessions; answers how many there were."""
-    numbers = (await transaction.execute(select(session.c.number).where(session.c.person == person))).scalars().all()
-    await end(transaction, numbers, at)
+    return await _end(transaction, session.c.person == person, at)
+
+
+async def _end(transaction: AsyncConnection, which: ColumnElement[bool], at: datetime) -> int:
+    numbers = (await transaction.execute(locked(which))).scalars().all()
+    await revoke_tokens(transaction, refresh_token.c.session.in_(numbers), at)
+    await transaction.execute(delete(session).where(session.c.number.in_(numbers)))
     return len(numbers)
 
 
+async def revoke_all(transaction: AsyncConnection, person: UUID, at: datetime) -> None:
+    """Revoke what was issued in somebody's sessions, which go on."""
+    numbers = (await transaction.execute(locked(session.c.person == person))).scalars().all()
+    await revoke_tokens(transaction, refresh_token.c.session.in_(numbers), at)
+
+
+async def give_back(transaction: AsyncConnection, secret: str, client: str, at: datetime) -> UUID | None:
+    """End the authorization of a refresh token of this client; answers whose it was, None for what is none."""
+    mine = (refresh_token.c.digest == digest(secret)) & (refresh_token.c.client == client)
+    found = select(refresh_token.c.family, refresh_token.c.session).where(mine)
+    row = (await transaction.execute(found)).one_or_none()
+    if row is None or not (await transaction.execute(locked(session.c.number == row.session))).all():
+        return None
+    await end_family(transaction, row.family, at)
+    owner = select(session.c.person).where(session.c.number == row.session)
+    whose: UUID = (await transaction.execute(owner)).scalar_one()
+    return whose
+
+
 async def end_family(transaction: AsyncConnection, family: UUID, at: datetime) -> None:
-    """Revoke everything that came of one authorization: somebody used a code or refresh token of it twice."""
+    """Revoke everything that came of one authorization; the lock of its session is held."""
     await revoke_tokens(transaction, refresh_token.c.family == family, at)
     await transaction.execute(delete(refresh_token).where(refresh_token.c.family == family))
 
@@ -109,4 +138,5 @@ async def revoke_tokens(transaction: AsyncConnection, condition: ColumnElement[b
 
 def forget_sessions(limits: Limits, now: datetime) -> Delete:
     """Sessions that have run out: their tokens have too, or will within five minutes."""
-    return delete(session).where(~alive(limits, now))
+    idle = select(session.c.number).where(~alive(limits, now)).order_by(session.c.number)
+    return delete(session).where(session.c.number.in_(idle.with_for_update(skip_locked=True)))

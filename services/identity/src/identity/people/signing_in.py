@@ -6,6 +6,7 @@ What strangers are told and how long it takes is the same for a person who exist
 import hmac
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -14,10 +15,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from identity.people import events, sessions, store
 from identity.people.lockout import Devices, Lockout, Place, forget_attempts
-from identity.people.model import Limits, Person, Session, check_password
+from identity.people.model import Limits, Person, Session, check_password, digest
 from identity.people.passwords import Passwords
 from identity.people.tables import outside_visit
 from identity.people.totp import Secrets, recovery_codes, spelled, step_of
+from identity.revoking import of_person, revoke
 from runtime.clock import Clock
 from runtime.errors import Refusal
 from runtime.outbox import Outbox
@@ -70,7 +72,7 @@ class SignIn:
         async with self._database.connect() as connection:
             person = await store.find_by_login(connection, login)
         may = person is not None and person.standing == "active"
-        right = await self._passwords.is_right(person.password if person and may else None, password)
+        right = await self._passwords.is_right(person.password if person and may else None, password, place.address)
         if person is None or not right:
             raise self._failed(person)
         await self._lockout.succeeded("password", login, place)
@@ -78,10 +80,10 @@ class SignIn:
             cookie = await sessions.begin(transaction, person.id, "second", "password", place, at)
         return SignedIn(cookie, "second")
 
-    def _failed(self, person: Person | None) -> Refusal:
+    def _failed(self, person: Person | None, **facts: str) -> Refusal:
         """Counted for the log; written by `tick`, so that it takes the same time for everybody."""
         self._failures[(person.subject, person.department) if person else (UNKNOWN, UNKNOWN)] += 1
-        return Refusal(codes.SIGN_IN_FAILED)
+        return Refusal(codes.SIGN_IN_FAILED, **facts)
 
     async def with_code(self, session: Session, code: str, place: Place) -> SignedIn:
         """The second step: six digits, or a recovery code. Raises Refusal(SIGN_IN_FAILED or TOO_MANY_ATTEMPTS)."""
@@ -92,14 +94,16 @@ class SignIn:
             raise Refusal(codes.SIGN_IN_FAILED)
         await self._lockout.attempt("code", person.login, place, at)
         async with self._database.begin() as transaction:
+            person = await store.load_person(transaction, person.id, for_update=True) or person
             means = await self._use_code(transaction, person, code)
-            if means:
+            if means and await sessions.end(transaction, [session.number], at) and person.standing == "active":
                 stage = "change" if person.must_change else "full"
-                await sessions.end(transaction, [session.number], at)
                 cookie = await sessions.begin(transaction, person.id, stage, "password", place, at)
                 event = events.of_person("person.signed_in", person, at, means=means)
                 await self._outbox.write(transaction, event, at)
-        if not means:
+            else:
+                cookie = ""
+        if not cookie:
             raise self._failed(person)
         await self._lockout.succeeded("code", person.login, place)
         return SignedIn(cookie, stage, self._devices.new(person.login))
@@ -123,25 +127,35 @@ class SignIn:
         if person is None:
             raise Refusal(codes.SIGN_IN_FAILED)
         await self._lockout.attempt("password", person.login, place, at)
-        if not await self._passwords.is_right(person.password, old):
-            raise self._failed(person)
+        if not await self._passwords.is_right(person.password, old, place.address):
+            raise self._failed(person, why="old_wrong")
         await self._lockout.succeeded("password", person.login, place)
         check_password(new, person.login)
         if hmac.compare_digest(old.encode(), new.encode()):
             raise Refusal(codes.PASSWORD_WEAK)
-        kept = await self._passwords.hashed(new)
+        kept = await self._passwords.hashed(new, place.address)
         async with self._database.begin() as transaction:
+            person = await store.load_person(transaction, person.id, for_update=True)
+            if person is None or person.standing != "active":
+                raise Refusal(codes.SIGN_IN_FAILED)
             await transaction.execute(store.change(person.id, password=kept, must_change=False))
-            await sessions.end_all(transaction, person.id, at)
+            if not await sessions.end_all(transaction, person.id, at):
+                raise Refusal(codes.SIGN_IN_FAILED)
+            # not of this second: the client that waits for the new password gets its token in it
+            await revoke(transaction, of_person(person.subject, at - timedelta(seconds=1)), at=at)
             cookie = await sessions.begin(transaction, person.id, "full", "password", place, at)
             await self._outbox.write(transaction, events.of_person("person.password_changed", person, at), at)
         return SignedIn(cookie, "full", self._devices.new(person.login))
+
+    async def count_visit(self, place: Place) -> None:
+        """Somebody leaves for the provider elsewhere. Raises Refusal(TOO_MANY_ATTEMPTS)."""
+        await self._lockout.visit(place, self._clock.now())
 
     # --- by a one-time link ---
     async def invited(self, token: str) -> tuple[Person, str]:
         """Whom a link is for, and the secret that it offers for the second factor. Raises Refusal(LINK_INVALID)."""
         async with self._database.connect() as connection:
-            person = await store.find_invited(connection, token, self._clock.now())
+            person = await store.find_invited(connection, digest(token), self._clock.now())
         if person is None:
             raise Refusal(codes.LINK_INVALID)
         return person, self._secrets.offered(token)
@@ -156,11 +170,11 @@ class SignIn:
         at = self._clock.now()
         step = step_of(secret, code.strip(), at, 0)
         if step is None:
-            raise Refusal(codes.SIGN_IN_FAILED)
-        kept = await self._passwords.hashed(password)
+            raise Refusal(codes.SIGN_IN_FAILED, why="clock_wrong")
+        kept = await self._passwords.hashed(password, place.address)
         sealed, once = self._secrets.sealed(person.id, secret), recovery_codes()
         async with self._database.begin() as transaction:
-            if await store.find_invited(transaction, token, at, for_update=True) is None:
+            if await store.find_invited(transaction, digest(token), at, for_update=True) is None:
                 raise Refusal(codes.LINK_INVALID)
             values = {"password": kept, "totp": sealed, "totp_step": step, "must_change": False}
             await transaction.execute(store.change(person.id, **values))

@@ -82,6 +82,18 @@ async def set_roles(transaction: AsyncConnection, number: UUID, roles: Iterable[
         await transaction.execute(insert(person_role), rows)
 
 
+async def count_active(transaction: AsyncConnection, role: str) -> int:
+    """How many who may come in have this role."""
+    found = select(func.count()).select_from(person).join(person_role, person_role.c.person == person.c.id)
+    active = (person.c.standing == "active") & (person_role.c.role == role)
+    return int((await transaction.execute(found.where(active))).scalar_one())
+
+
+def one_at_a_time() -> Select[Any]:
+    """Wait until nobody else takes a security administrator away (a lock of the transaction)."""
+    return select(func.pg_advisory_xact_lock(func.hashtext("identity.last security administrator")))
+
+
 def change(number: UUID, **values: Any) -> Update:
     """Set columns of one person."""
     return update(person).where(person.c.id == number).values(values)
@@ -120,14 +132,16 @@ async def put_invitation(transaction: AsyncConnection, number: UUID, token: str,
 
 
 async def find_invited(
-    transaction: AsyncConnection, token: str, now: datetime, *, for_update: bool = False
+    transaction: AsyncConnection, link: bytes, now: datetime, *, for_update: bool = False
 ) -> Person | None:
-    """Whoever the link is for, None for one that is not good."""
-    found = select(invitation.c.person).where(invitation.c.digest == digest(token), invitation.c.until > now)
-    row = (await transaction.execute(found.with_for_update() if for_update else found)).one_or_none()
+    """Whoever the link with this digest is for, None for one that is not good."""
+    found = select(invitation.c.person).where(invitation.c.digest == link, invitation.c.until > now)
+    row = (await transaction.execute(found)).one_or_none()
     if row is None:
         return None
-    invited = await load_person(transaction, row.person, for_update=for_update)
+    invited = await load_person(transaction, row.person, for_update=for_update)  # before the link, as everywhere
+    if for_update and (await transaction.execute(found.with_for_update())).one_or_none() is None:
+        return None
     return invited if invited and invited.standing == "invited" else None
 
 

@@ -29,6 +29,8 @@ TICK_S = 1.0
 REVOKED = timedelta(days=1)
 """How long a key that was dropped at once is named as revoked: who has it can sign at any time, until the last of those
 who check tokens has fetched our keys again, which they do with the first token of the new key."""
+STALE = timedelta(seconds=10)
+"""How old what this process knows of the keys may be; a new key is published for longer before it signs."""
 SCHEDULED = "scheduled"
 Revoke = Callable[..., Awaitable[None]]
 """`identity.revoking.revoke`."""
@@ -36,11 +38,16 @@ Revoke = Callable[..., Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class By:
-    """Who rotates, and why."""
+    """Who rotates, and why. through: the client that acts for it, "" for none."""
 
     client: str
     department: str
     reason: str
+    through: str = ""
+
+
+class CannotSign(RuntimeError):
+    """This process has no key with which it may sign."""
 
 
 class Rotation:
@@ -60,6 +67,7 @@ class Rotation:
         self._ahead = ahead
         self._ourselves = ourselves
         self._known: list[SigningKey] = []
+        self._known_at = clock.now()
         self._taken: list[str] = []
 
     async def begin(self, first: Sequence[Mapping[str, Any]] = ()) -> None:
@@ -103,6 +111,7 @@ class Rotation:
     async def _look(self) -> None:
         async with self._database.connect() as connection:
             self._known = await store.find_keys(connection, self._seal, self._known)
+        self._known_at = self._clock.now()
         published = self.published()
         if [key.kid for key in published] != self._taken:
             self._keys.take({"keys": [key.jwk for key in published]})
@@ -136,11 +145,19 @@ class Rotation:
         await store.add_key(transaction, self._seal, key)
         event = events.signing_key_rotated(
             actor=by.client, department=by.department, kid=key.kid, signs_from=signs_from, dropped=gone,
-            reason=by.reason, at=at,
+            reason=by.reason, through=by.through, at=at,
         )  # fmt: skip
         await self._outbox.write(transaction, event, at)
         log.info("signing_key.rotated", kid=key.kid, dropped=len(gone))
         return key
+
+    def check_signs(self) -> None:
+        """Raise CannotSign unless a key of ours may sign now, as the table said a moment ago."""
+        at = self._clock.now()
+        if at - self._known_at > STALE:
+            raise CannotSign(f"signing keys were last read at {self._known_at:%Y-%m-%dT%H:%M:%SZ}")
+        if not any(key.signs_from <= at for key in self.published()):
+            raise CannotSign("no signing key is current")
 
     def published(self) -> list[SigningKey]:
         """As this process knows them: the one that signs, then the others."""

@@ -1,17 +1,20 @@
-"""`tongdao keys …`: a client's keys, in the hands of its department, and the keys that sign tokens."""
+"""`tongdao keys …`: a client's keys, in the hands of its department, and the keys that sign tokens.
 
-from collections.abc import Mapping
+From a department's machine: --gateway and --key. Where the installation's home is, both are known.
+"""
+
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from runtime.http import Response, sync_client
 from tongdao_cli import output
-from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_client, check_running
-from tongdao_cli.home import CannotStart, Home
-from tongdao_cli.keys import OPERATOR, Secrets, public, read_key
+from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted
+from tongdao_cli.commands.way import CaOption, GatewayOption, KeyOption, KidOption, Way
+from tongdao_cli.home import CannotStart
+from tongdao_cli.key_files import FORMS, read
+from tongdao_cli.keys import OPERATOR, public
 from wire.assertions import TokenRefused, fetch_token
 
 keys = typer.Typer(no_args_is_help=True, help="Keys of clients, and those that sign tokens: see, add, rotate, remove.")
@@ -21,46 +24,62 @@ KidArgument = Annotated[str, typer.Argument(metavar="KID", help="the key's name,
 
 
 @keys.command("list")
-def show(client: ClientArgument, officer: AsOption = "", home: HomeOption = DEFAULT_HOME) -> None:
+def show(
+    client: ClientArgument, officer: AsOption = "", gateway: GatewayOption = "", key: KeyOption = None,
+    kid: KidOption = "", ca: CaOption = "", home: HomeOption = DEFAULT_HOME,
+) -> None:  # fmt: skip
     """The keys of a client: names, thumbprints, until when they are good."""
-    typer.echo(output.body(accepted(_ask(home, officer or client, "GET", _address(client)))))
+    with Way(home, gateway, key, kid, ca).client(officer or client) as asking:
+        typer.echo(output.body(accepted(asking.send("GET", _address(client)))))
 
 
 @keys.command()
 def add(
     client: ClientArgument,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a public EC P-256 key as a JWK with a kid")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help=f"the public half; {FORMS}")],
+    name: Annotated[str, typer.Option(help="its kid; what FILE says, or its thumbprint, otherwise")] = "",
     officer: AsOption = "",
+    gateway: GatewayOption = "",
+    key: KeyOption = None,
+    kid: KidOption = "",
+    ca: CaOption = "",
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
     """Register one more key; the others stay good, four at most."""
-    answer = _ask(home, officer or client, "POST", _address(client), {"jwk": _public_in(file)})
-    typer.echo(output.body(accepted(answer)))
+    body = {"jwk": _public_in(file, name)}
+    with Way(home, gateway, key, kid, ca).client(officer or client) as asking:
+        typer.echo(output.body(accepted(asking.send("POST", _address(client), body))))
 
 
 @keys.command()
-def remove(client: ClientArgument, kid: KidArgument, officer: AsOption = "", home: HomeOption = DEFAULT_HOME) -> None:
+def remove(
+    client: ClientArgument, name: KidArgument, officer: AsOption = "", gateway: GatewayOption = "",
+    key: KeyOption = None, kid: KidOption = "", ca: CaOption = "", home: HomeOption = DEFAULT_HOME,
+) -> None:  # fmt: skip
     """Take a key away: it counts no more from that moment on."""
-    accepted(_ask(home, officer or client, "DELETE", f"{_address(client)}/{quote(kid, safe='')}"))
-    typer.echo(f"{kid} of {client} counts no more")
+    _remove(Way(home, gateway, key, kid, ca), officer or client, client, name)
 
 
 @keys.command()
 def rotate(
     client: ClientArgument,
     remove_old: Annotated[bool, typer.Option("--remove-old", help="take the old key away at the end")] = False,
+    gateway: GatewayOption = "",
+    key: KeyOption = None,
+    kid: KidOption = "",
+    ca: CaOption = "",
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Give a client whose key lies in this home a new one: registered, tried out, then put in the old one's place."""
-    there = Home(home)
-    gateway, secrets = check_running(there), Secrets(there)
-    old, new = secrets.key_of(client), secrets.next_key(client)
-    accepted(_ask(home, client, "POST", _address(client), {"jwk": public(new)}))
-    _try_out(gateway, client, new)
-    secrets.take_next(client)
-    typer.echo(f"{client} proves who it is with {new['kid']} from now on: {secrets.file_of(client)}")
+    """Give a client whose key lies here a new one: registered, tried out, then put in the old one's place."""
+    way = Way(home, gateway, key, kid, ca)
+    old, new = way.keys.key_of(client), way.keys.next_key(client)
+    with way.client(client) as asking:
+        accepted(asking.send("POST", _address(client), {"jwk": public(new)}))
+    _try_out(way, client, new)
+    way.keys.take_next(client)
+    typer.echo(f"{client} proves who it is with {new['kid']} from now on: {way.keys.file_of(client)}")
     if remove_old:
-        remove(client, old["kid"], "", home)
+        _remove(way, client, client, old["kid"])
     else:
         typer.echo(f"the old one is good as well; in the end: tongdao keys remove {client} {old['kid']}")
 
@@ -74,35 +93,32 @@ def rotate_signing(
 ) -> None:
     """Give identity a new key to sign tokens with. Planned: it is published first and signs later."""
     body = {"at_once": at_once, "reason": reason}
-    typer.echo(output.body(accepted(_ask(home, officer, "POST", "/oauth2/keys/rotate", body))))
+    with Way(home).client(officer) as asking:
+        typer.echo(output.body(accepted(asking.send("POST", "/oauth2/keys/rotate", body))))
 
 
 def _address(client: str) -> str:
     return f"/oauth2/clients/{quote(client, safe='')}/keys"
 
 
-def _ask(home: Path, client: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Response:
-    with as_client(Home(home), client) as consumer:
-        return consumer.send(method, path, body)
+def _remove(way: Way, asks: str, client: str, kid: str) -> None:
+    with way.client(asks) as asking:
+        accepted(asking.send("DELETE", f"{_address(client)}/{quote(kid, safe='')}"))
+    typer.echo(f"{kid} of {client} counts no more")
 
 
-def _public_in(file: Path) -> dict[str, Any]:
+def _public_in(file: Path, name: str) -> dict[str, Any]:
     """Raises CannotStart for a file that holds no key, and for a private one: that never leaves its machine."""
-    try:
-        key = read_key(file)
-    except (OSError, ValueError) as error:
-        raise CannotStart(f"cannot read a JWK from {file} ({type(error).__name__})") from None
+    key = read(file, name)
     if "d" in key:
-        raise CannotStart(f"{file} holds a private key; register its public half: {_FORM}")
+        raise CannotStart(f"{file} holds a private key; register its public half")
     return key
 
 
-_FORM = '{"kty": "EC", "crv": "P-256", "x": "…", "y": "…", "kid": "…"}'
-
-
-def _try_out(gateway: str, client: str, key: dict[str, Any]) -> None:
-    with sync_client(gateway, timeout_s=30) as connection:
+def _try_out(way: Way, client: str, key: dict[str, Any]) -> None:
+    """Whether the new key opens the door, before it takes the place of one that does; raises CannotStart."""
+    with way.connection() as connection:
         try:
-            fetch_token(connection, gateway, client, key)
+            fetch_token(connection, way.gateway, client, key)
         except TokenRefused as error:
             raise CannotStart(f"the new key of {client} was registered but gives no token: {error}") from None

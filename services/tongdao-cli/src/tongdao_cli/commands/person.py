@@ -26,20 +26,29 @@ MeOption = Annotated[bool, typer.Option("--me", help="as whoever signed in with 
 @person.command()
 def invite(
     login: LoginArgument,
-    department: Annotated[str, typer.Option(help="their department")],
-    name: Annotated[str, typer.Option(help="their name")],
+    department: Annotated[str, typer.Option(help="their department")] = "",
+    name: Annotated[str, typer.Option(help="their name")] = "",
     role: RoleOption = None,
     again: Annotated[bool, typer.Option("--again", help="a new link for somebody who lost password or device")] = False,
     me: MeOption = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Invite somebody; their one-time link is shown this once."""
+    """Invite somebody; their one-time link is shown this once and good for seven days.
+
+    Somebody new needs --department and --name. With --again nobody needs more than their NAME.
+    """
     if again:
+        if department or name or role:
+            raise CannotStart(f"{login} keeps name, department and roles; leave them out with --again")
         answer = _ask(home, me, "POST", f"{PEOPLE}/{_number(home, me, login)}/invitation")
     else:
+        if not (department and name):
+            raise CannotStart("somebody new has a --department and a --name; for a new link of somebody known: --again")
         body = {"login": login, "name": name, "department": department, "roles": role or []}
         answer = _ask(home, me, "POST", PEOPLE, body)
-    typer.echo(accepted(answer).json()["link"])
+    told = accepted(answer).json()
+    typer.echo(f"for {login} alone; good once, until {told['until']}:", err=True)
+    typer.echo(told["link"])
 
 
 @person.command("list")
@@ -100,7 +109,10 @@ def login(
     browser: Annotated[bool, typer.Option("--browser", help="open the page at once")] = False,
     home: HomeOption = DEFAULT_HOME,
 ) -> None:
-    """Sign in as a person, at a browser of this machine; commands with --me then act for you."""
+    """Sign in as a person, at a browser of this machine; commands with --me then act for you.
+
+    Only where the installation's home is: its operator's key registers this terminal. Others use their portal.
+    """
     place = Home(home)
     gateway = check_running(place)
 

@@ -12,6 +12,7 @@ from tongdao_cli.commands.opening import DEFAULT_HOME, HomeOption, accepted, as_
 from tongdao_cli.home import Home
 
 UNLIMITED = "-"
+NOTHING = "no grant of yours"
 AsOption = Annotated[str, typer.Option("--as", help="a system, or somebody of a department that uses or provides")]
 
 
@@ -32,6 +33,9 @@ def quota(
         return
     said = answer.json()
     console = Console()
+    if not said["items"]:
+        console.print(NOTHING if interface else f"{NOTHING}; a department that provides names an --interface")
+        return
     console.print(table(said["items"]))
     if said["more"]:
         console.print("There are more; name one with --grant or --interface.", style="dim")
@@ -39,7 +43,10 @@ def quota(
 
 def table(items: list[dict[str, Any]]) -> Table:
     """One row a grant: used of limit, and when it begins anew."""
-    shown = Table("grant", "system", "interface", "per second", "today", "this month")
+    shown = Table()
+    shown.add_column("grant", no_wrap=True, min_width=max((len(item["grant"]) for item in items), default=0))
+    for name in ("system", "interface", "per second", "today", "this month"):
+        shown.add_column(name, overflow="fold")  # nothing is cut: names are for typing
     for item in items:
         used = {one["period"]: one for one in item["quotas"]}
         cells = (item["grant"], item["system"], item["interface"], f"{item['rate']['per_s']:g}")

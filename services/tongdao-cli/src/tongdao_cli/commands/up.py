@@ -57,7 +57,9 @@ async def _up(home: Home, port: int, ready_file: Path | None, origin: str, conso
         output.shown(console, await there.beside(asyncio.to_thread(story.show, plan)), story.SHOWN_SYSTEM)
         output.addresses(console, plan, there.supervisor.pids)
         if link := await there.beside(asyncio.to_thread(first_link, plan)):
-            console.print("\nFor the first security administrator, once (also in secrets/, readable by you alone):")
+            console.print(
+                "\nFor a security administrator, as none is active; good once, for seven days (also in secrets/):"
+            )
             console.print(link, soft_wrap=True, highlight=False, markup=False)
         example = f"{sys.argv[0]} call scjgj-enterprise-base --path /91990100700100010D --home {home.root}"
         console.print(f"\nTry: {example}", soft_wrap=True, highlight=False, markup=False)

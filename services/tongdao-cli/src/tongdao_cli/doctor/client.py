@@ -77,9 +77,11 @@ def _remedy(refused: TokenRefused, system: str, kid: str) -> Words:
             "the key was right, and there is no token for the reason above: ask your department's officer",
         )
     return Words(
-        f"请核对：{system} 是否已登记且未被暂停；kid 为 {kid} 的公钥是否已登记且未到期。请联系本部门的数据专员",
-        f"{system} is not registered or is suspended, or no public key {kid} is registered for it, or that key has "
-        "ended: ask your department's officer",
+        f"请核对：{system} 是否已登记且未被暂停；kid 为 {kid} 的公钥是否已登记且未到期，登记的是否为另一把密钥；"
+        "以证书登记的系统（tls_client_auth）须用 --cert。请联系本部门的数据专员",
+        f"{system} is not registered or is suspended, or no public key {kid} is registered for it, or it is another "
+        "key, or that key has ended, or it is registered with a certificate (tls_client_auth) and needs --cert: ask "
+        "your department's officer",
     )
 
 
@@ -118,8 +120,16 @@ def check_grant(client: Client, token: str, question: Mapping[str, str], languag
         said = Words(f"可以调用 {question['interface']}", f"{question['interface']} may be called")
         return Finding("grant", "ok", said)
     step = next(step for step in document["steps"] if not step["holds"])
-    words = ": ".join(str(step[name]) for name in ("code", "title", "detail") if step.get(name))
-    return wrong("grant", as_is(words), as_is(str(step["remedy"])))
+    words = as_is(": ".join(str(step[name]) for name in ("code", "title", "detail") if step.get(name)))
+    if step["code"] in CASES and step.get("pattern"):
+        words += Words(f"（应符合 {step['pattern']}）", f" (wanted: {step['pattern']})")
+    return wrong("grant", words, as_is(str(step["remedy"])) + CASES.get(str(step["code"]), as_is("")))
+
+
+CASES = {
+    "case/missing": Words("；诊断时用 --case 指明", "; tell the doctor of one with --case"),
+    "case/malformed": Words("；并更正 --case", "; and put --case right"),
+}
 
 
 def check_quota(client: Client, token: str, system: str, interface: str, language: str) -> Finding:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from runtime.http import Client
+from tongdao_cli.doctor import certificate as of_certificate
 from tongdao_cli.doctor import client as of_client
 from tongdao_cli.doctor import line
 from tongdao_cli.doctor import platform as of_platform
@@ -20,6 +21,7 @@ class Subject:
     """Whom to look at. `gateway` is the address as the department writes it, without a slash at its end.
 
     key, kid      file of the system's private key, and its name in the register, "" for what the file says
+    certificate   file of its certificate, where it proves who it is by that; `key` is then the certificate's
     interface     "id/v1", "" for none; `case`: number of a case, where the grant asks for one
     authorities   PEM file of the authorities that are believed, "" for the machine's own
     """
@@ -28,6 +30,7 @@ class Subject:
     system: str
     key: Path
     kid: str = ""
+    certificate: Path | None = None
     interface: str = ""
     case: str = ""
     authorities: str = ""
@@ -49,14 +52,22 @@ def _all(subject: Subject, connect: Connect, now: Callable[[], float], language:
     for found in _line(subject, now):
         yield found
         reached = found.step == "tls" and found.state != "wrong"
-    found, key = of_client.check_key(subject.key, subject.kid)
+    found, key = _proof(subject, now())
     yield found
     if not reached:
         return
     with connect() as client:
         issuer = yield from _platform(subject, client, now)
-        if issuer and key:
+        if issuer and key is not None:
             yield from _with_key(subject, client, issuer, key, now, language)
+
+
+def _proof(subject: Subject, now: float) -> tuple[Finding, dict[str, Any] | None]:
+    """What it proves itself with: its key, {} where that is a certificate, None where it is nothing."""
+    if subject.certificate is None:
+        return of_client.check_key(subject.key, subject.kid)
+    found = of_certificate.check_certificate(subject.certificate, now)
+    return found, None if found.state == "wrong" else {}
 
 
 def _platform(subject: Subject, client: Client, now: Callable[[], float]) -> Generator[Finding, None, str]:
@@ -90,11 +101,17 @@ def _line(subject: Subject, now: Callable[[], float]) -> Iterator[Finding]:
 def _with_key(
     subject: Subject, client: Client, issuer: str, key: dict[str, Any], now: Callable[[], float], language: str
 ) -> Iterator[Finding]:
-    found, token = of_client.check_token(client, issuer, subject.system, key)
+    if key:
+        found, token = of_client.check_token(client, issuer, subject.system, key)
+    else:
+        found, token = of_certificate.check_token(client, subject.system)
     yield found
     if not token:
         return
-    yield of_client.check_keys(client, token, subject.system, str(key["kid"]), now(), language)
+    if key:
+        yield of_client.check_keys(client, token, subject.system, str(key["kid"]), now(), language)
+    else:
+        yield left("keys", of_certificate.NO_KEYS)
     if not subject.interface:
         yield left("grant", UNNAMED)
         yield left("quota", UNNAMED)

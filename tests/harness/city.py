@@ -20,8 +20,8 @@ from tongdao_cli.story import question_of
 from wire import scopes
 
 AUTHORITY_DEPARTMENT = "dsjj"
-PATIENCE_S = 20
-"""A step that nobody decides comes within a second or two; this is patience for a busy machine."""
+PATIENCE_S = 90.0
+"""A step that nobody decides comes within a second or two; a gateway that was stopped is waited for half a minute."""
 Case = dict[str, Any]
 BASIS = {"law": "个人信息保护法", "article": "第三十四条", "rank": "法律"}
 

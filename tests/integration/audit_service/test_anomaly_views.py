@@ -49,7 +49,7 @@ async def test_a_department_sees_alerts_that_concern_it_and_of_their_records_its
             assert shown["figures"] == listed["figures"]
         assert await alerts(bench, "卫健委", "x") == []
         assert (await bench.doors.ask("GET", path, "卫健委")).status_code == 404
-        assert (await bench.doors.ask("GET", "/alerts", "")).status_code == 403
+        assert (await bench.doors.ask("GET", "/alerts", "")).status_code == 401
         viewed = [(one["department"], one["facts"]["count"]) for one in await bench.told("alert.viewed")]
         assert viewed == [(department, str(len(mine))) for department, mine in seen.items()]
 

@@ -132,7 +132,7 @@ async def test_the_figures_of_a_day_that_the_log_cannot_have_are_refused(bench: 
 
 async def test_who_has_no_department_has_no_usage(bench: Bench) -> None:
     for method, path, body in (("GET", "/usage", None), ("GET", "/digest?day=2026-03-03", None)):
-        assert (await bench.doors.ask(method, path, "", json=body)).status_code == 403
+        assert (await bench.doors.ask(method, path, "", json=body)).status_code == 401
 
 
 # --- subscriptions ----------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from identity.binding import Binder
 from identity.certificates import TLS_CLIENT_AUTH
 from identity.client_keys import ClientKeys
 from identity.clients import CLIENT_SECRET_BASIC, PRIVATE_KEY_JWT, PrivateKeyJwt, SecretBasic, TlsClientAuth
-from identity.entrance import Entrance
+from identity.door import Entrance
 from identity.events import OURSELVES
 from identity.exchange import token_exchange
 from identity.expiry import LOOK_S, Expiry

@@ -20,7 +20,7 @@ from identity.binding import Binder
 from identity.certificates import TLS_CLIENT_AUTH
 from identity.client_keys import ClientKeys
 from identity.clients import CLIENT_SECRET_BASIC, PRIVATE_KEY_JWT, PrivateKeyJwt, SecretBasic, TlsClientAuth
-from identity.door import Entrance
+from identity.door import OwnDoor
 from identity.events import OURSELVES
 from identity.exchange import token_exchange
 from identity.expiry import LOOK_S, Expiry
@@ -141,7 +141,7 @@ class Parts:
         yield token.router(self.issuing, key)
         revocation = RevocationEndpoint(self.asking, self.revoking, outbox, clock)
         yield introspection.router(Introspection(self.asking, self.standing), revocation, key)
-        door = Entrance(self.verifier, key, database, self.standing)
+        door = OwnDoor(self.verifier, key, database, self.standing)
         yield clients.router(self.registration, door, clock, secrets_allowed=settings.allow_client_secret_basic)
         yield keys_api.of_clients(ClientKeys(self.registration), door, clock)
         yield keys_api.of_ours(self.rotation, door)

@@ -1,7 +1,8 @@
 """The door of our own API: what was revoked, and whoever is suspended, opens nothing here either.
 
-The gateway passes /oauth2 on without looking at tokens, so that a token that it would refuse must not be able to add a
-key, or to register a client, with which its holder comes back.
+At /oauth2 the gateway refuses tokens that it knows to be revoked, or to be bound to somebody else. It asks neither how
+old its knowledge is nor who is suspended: those get their answer from us. A token that opens nothing else must not be
+able to add a key, or to register a client, with which its holder comes back.
 """
 
 import structlog
@@ -18,7 +19,7 @@ from wire.tokens import AccessToken, Door, InvalidToken, Verifier, presented
 log = structlog.get_logger()
 
 
-class Entrance(Door):
+class OwnDoor(Door):
     """A door that looks into our own register as well."""
 
     def __init__(self, verifier: Verifier, key: ServiceKey, database: AsyncEngine, standings: Standings) -> None:

@@ -76,8 +76,9 @@ class Standings:
     def barred(self, client: Client) -> str:
         """Why this client gets nothing, "" for one that does."""
         if client.standing != "active":
-            since = f" since {client.standing_since:%Y-%m-%dT%H:%M:%SZ}" if client.standing_since else ""
-            return f"{client.standing}{since} by {client.standing_by}"
+            own = _own_state(client)
+            since = f" since {own.since}" if own.since else ""
+            return f"{own.standing}{since} by {own.by}"
         if found := self._unusual([client.id], [client.department]):
             return f"{found.what} {found.name}: {found.state.standing} since {found.state.since} by {found.state.by}"
         return ""

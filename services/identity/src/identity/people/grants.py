@@ -64,53 +64,38 @@ def people_grants(
 ) -> list[type]:
     """Both grants, as the classes that Authlib wants. `suspended` says it of a department."""
 
-    class ForPeople(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib publishes no types
-        """What both have in common."""
+    def grant(kind: str, redeem: Callable[[TokenRequest, Client, Limits], Authorization]) -> type:
+        class ForPeople(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib publishes no types
+            """Tokens for what somebody authorized."""
 
-        request: TokenRequest
-        found: Authorization
+            GRANT_TYPE = kind
+            request: TokenRequest
+            found: Authorization
 
-        def validate_token_request(self) -> None:
-            client = self.authenticate_token_endpoint_client()
-            self.request.client = client
-            if not client.check_grant_type(self.GRANT_TYPE):
-                raise UnauthorizedClientError
-            self.found = self.redeem(client)
-            if suspended(self.found.person.department):
-                raise InvalidGrantError("the department is suspended")
+            def validate_token_request(self) -> None:
+                client = self.authenticate_token_endpoint_client()
+                self.request.client = client
+                if not client.check_grant_type(kind):
+                    raise UnauthorizedClientError
+                self.found = redeem(self.request, client, limits)
+                if suspended(self.found.person.department):
+                    raise InvalidGrantError("the department is suspended")
 
-        def redeem(self, client: Client) -> Authorization:
-            raise NotImplementedError
+            def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
+                body = _issue(self.request, self.found, tokens)
+                self.save_token(body)
+                if kind == CODE and OPENID in self.found.scope.split():
+                    claims = id_claims(self.found, issuer, self.request.client.id, self.request.at)
+                    body["id_token"] = id_tokens(claims)
+                return 200, body, self.TOKEN_RESPONSE_HEADER
 
-        def create_token_response(self) -> tuple[int, dict[str, Any], Any]:
-            body = _issue(self.request, self.found, tokens)
-            self.save_token(body)
-            if self.GRANT_TYPE == CODE and OPENID in self.found.scope.split():
-                claims = id_claims(self.found, issuer, self.request.client.id, self.request.at)
-                body["id_token"] = id_tokens(claims)
-            return 200, body, self.TOKEN_RESPONSE_HEADER
+        return ForPeople
 
-    class Code(ForPeople):
-        """RFC 6749 section 4.1.3 with RFC 7636."""
-
-        GRANT_TYPE = CODE
-
-        def redeem(self, client: Client) -> Authorization:
-            return redeem_code(self.request, client, limits)
-
-    class Refresh(ForPeople):
-        """RFC 6749 section 6."""
-
-        GRANT_TYPE = REFRESH
-
-        def redeem(self, client: Client) -> Authorization:
-            return redeem_refresh(self.request, client, limits)
-
-    return [Code, Refresh]
+    return [grant(CODE, redeem_code), grant(REFRESH, redeem_refresh)]
 
 
 def redeem_code(request: TokenRequest, client: Client, limits: Limits) -> Authorization:
-    """What the code stands for; raises InvalidRequestError or InvalidGrantError."""
+    """What the code stands for; raises InvalidRequestError or InvalidGrantError (RFC 6749 section 4.1.3, RFC 7636)."""
     form = request.form
     code, verifier = form.get("code", ""), form.get("code_verifier", "")
     if not code or not _VERIFIER.fullmatch(verifier):
@@ -127,7 +112,7 @@ def redeem_code(request: TokenRequest, client: Client, limits: Limits) -> Author
 
 
 def redeem_refresh(request: TokenRequest, client: Client, limits: Limits) -> Authorization:
-    """What the refresh token stands for; raises InvalidRequestError or InvalidGrantError."""
+    """What the refresh token stands for; raises InvalidRequestError or InvalidGrantError (RFC 6749 section 6)."""
     token = request.form.get("refresh_token", "")
     if not token:
         raise InvalidRequestError("refresh_token: expected one")

@@ -153,7 +153,8 @@ def _check_once(request: Request) -> None:
 
 
 def _asked(client: AsyncClient, request: Request, target: str, body: bytes, let_in: tuple[str, ...]) -> Asking:
-    """The request anew, with nothing of the client of ours: what it remembers is no part of it. Values stay bytes."""
+    """The request anew. `client.build_request` would add the client's own `accept`, `user-agent` and `connection`, and
+    take slashes off the front of the target. Values stay bytes."""
     sent = {name: ", ".join(request.headers.getlist(name)) for name in let_in if name in request.headers}
     headers = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
     headers.append((b"accept-encoding", b"identity"))

@@ -121,6 +121,8 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     to_audit = upstream(settings.audit_url, connections=4)
     to_exchange = upstream(settings.exchange_url, connections=1024)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
+    # Connections of its own: the heartbeat of the shares must not wait for one behind calls (proofs, quotas). A gateway
+    # that is late by store.LIFE_S is missing to the others.
     rates = db.engine(settings.database_url)
     shares = Shares(settings.instance, rates)
     admission = Admission(shares, Quotas(database, replicas=lambda: shares.replicas))

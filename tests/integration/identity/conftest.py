@@ -181,7 +181,7 @@ def start(home: Home, log: AuditSink, catalog: CatalogSink) -> Starter:
 
 @pytest.fixture(scope="module")
 def start_once(home: Home, log: AuditSink, catalog: CatalogSink) -> Starter:
-    """The same for one process that all tests of a module share; such a module has one `log` and one `catalog`."""
+    """The same for one process that all tests of a module share, with one `log` and one `catalog`: one_process/."""
     return starter(home, log, catalog)
 
 

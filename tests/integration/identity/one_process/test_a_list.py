@@ -6,7 +6,7 @@ A-28, what people and their browsers may do, stands with the people.
 import base64
 import hmac
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from harness.audit_sink import AuditSink
-from harness.catalog_sink import CatalogSink
 from harness.jws import dpop
 from wire import scopes
 
@@ -27,29 +25,6 @@ TOKEN = "/oauth2/token"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 GRANT = "grant_type=client_credentials"
 Case = Callable[[Any, str, ECKey], Awaitable[httpx2.Response]]
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def log() -> AuditSink:
-    """One for all processes: each carries what the others have written too."""
-    return AuditSink()
-
-
-@pytest.fixture(scope="module")
-def catalog(home: Any) -> CatalogSink:
-    return CatalogSink(home.service_key("catalog"))
-
-
-@pytest.fixture(scope="module")
-async def shared(start_once: Any) -> AsyncIterator[Any]:
-    """One process for many tests, each with clients of its own."""
-    async with start_once(instance="identity-shared") as running:
-        yield running
 
 
 def raw(body: str | bytes, headers: list[tuple[str, str]] | None = None, query: str = "", method: str = "POST") -> Case:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -12,37 +11,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from joserfc.jwk import ECKey
 
-from harness.audit_sink import AuditSink
-from harness.catalog_sink import CatalogSink
 from harness.certificates import HOUR, Authority
 from harness.jws import dpop
 from wire.front import x5t_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.requirement("IDT-03")]
 URL = "https://tongdao.example/oauth2/token"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def log() -> AuditSink:
-    """One for all processes: each carries what the others have written too."""
-    return AuditSink()
-
-
-@pytest.fixture(scope="module")
-def catalog(home: Any) -> CatalogSink:
-    return CatalogSink(home.service_key("catalog"))
-
-
-@pytest.fixture(scope="module")
-async def shared(start_once: Any) -> AsyncIterator[Any]:
-    """One process for many tests, each with clients of its own."""
-    async with start_once(instance="identity-shared") as running:
-        yield running
 
 
 def claims_of(token: str) -> dict[str, Any]:

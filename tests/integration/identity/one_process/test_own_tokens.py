@@ -2,15 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 from joserfc.jwk import ECKey
 
-from harness.audit_sink import AuditSink
-from harness.catalog_sink import CatalogSink
 from harness.jws import dpop
 from wire import scopes
 
@@ -19,29 +16,6 @@ INTROSPECT, REVOKE, URL = "/oauth2/introspect", "/oauth2/revoke", "https://tongd
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"
 Who = tuple[str, ECKey]
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"
-
-
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def log() -> AuditSink:
-    """One for all processes: each carries what the others have written too."""
-    return AuditSink()
-
-
-@pytest.fixture(scope="module")
-def catalog(home: Any) -> CatalogSink:
-    return CatalogSink(home.service_key("catalog"))
-
-
-@pytest.fixture(scope="module")
-async def shared(start_once: Any) -> AsyncIterator[Any]:
-    """One process for many tests, each with clients of its own."""
-    async with start_once(instance="identity-shared") as running:
-        yield running
 
 
 async def told(service: Any, who: Who, token: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ LARGE: dict[str, str] = {
 }
 SOURCES = sorted(
     path
-    for pattern in ("*/src/**/*.py", "services/*/src/**/*.py", "tests/**/*.py", "bench/*.py")
+    for pattern in ("*/src/**/*.py", "services/*/src/**/*.py", "tests/**/*.py", "bench/**/*.py")
     for path in ROOT.glob(pattern)
 )
 

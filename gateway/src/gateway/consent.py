@@ -8,7 +8,6 @@ are (wire.tokens), with keys, `typ` and length of its own. Source: 德清 14; �
 
 import asyncio
 import re
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -129,7 +128,7 @@ class Consents:
         fields = narrowed(grant.fields, consent.fields)
         if not fields or (allowed.route.interface.format == "binary" and fields != grant.fields):
             raise Refusal(codes.CONSENT_NOT_FOR_THIS, "not for what is granted; a file is released whole")
-        return consent.id, allowed if fields == grant.fields else replace(allowed, narrowed=fields)
+        return consent.id, allowed if fields == grant.fields else msgspec.structs.replace(allowed, narrowed=fields)
 
     async def _read(self, token: str, now: float) -> Consent:
         try:

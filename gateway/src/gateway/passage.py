@@ -8,11 +8,12 @@ from gateway import answer
 from gateway.policy.model import Allow
 from relay.call import Call
 from runtime.errors import Refusal
-from runtime.ids import uuid7
+from runtime.ids import uuid7_text
 from wire.audit import CallLeaf, Phase, request_hasher
 from wire.catalog import Mode
 
 _TRACE = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?")
+_SALT_BYTES, _ID_BYTES = 16, 10
 
 
 class Passage:
@@ -24,10 +25,11 @@ class Passage:
         self.call = call
         self.at = time.time()
         self.started = time.monotonic()
-        self.record = str(uuid7(int(self.at * 1000)))
-        self.salt = os.urandom(16)  # erasable: without it the digests say nothing
+        random, at_ms = os.urandom(_SALT_BYTES + _ID_BYTES), int(self.at * 1000)
+        self.record = uuid7_text(at_ms, random[_SALT_BYTES:])
+        self.salt = random[:_SALT_BYTES]  # erasable: without it the digests say nothing
         self.leaf = CallLeaf(
-            at_in=int(self.at * 1000), call=self.record, method=call.method.decode(), phase="denied",
+            at_in=at_ms, call=self.record, method=call.method.decode(), phase="denied",
             department="", epoch=0, gateway="", interface="", path="", sequence=0, system="", version="",
             trace=trace_of(call),
         )  # fmt: skip
@@ -60,7 +62,8 @@ class Passage:
 
 def trace_of(call: Call) -> str:
     """The trace that the caller is in (W3C Trace Context), "" for a header of any other form."""
-    form = _TRACE.fullmatch(call.headers.get(b"traceparent", b""))
+    sent = call.headers.get(b"traceparent")
+    form = _TRACE.fullmatch(sent) if sent is not None else None
     return form[1].decode() if form else ""
 
 

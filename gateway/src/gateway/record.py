@@ -67,7 +67,10 @@ class Recorder:
         self._epoch = 0
         self._next = 0
         self._forming: list[Batch] = []
-        self._sent: set[Batch] = set()
+        self._sent: list[Batch] = []
+        """Under way, the oldest first."""
+        self._waiting = 0
+        """Records of batches that are forming."""
         self._kicked = False
 
     # --- the lease
@@ -91,7 +94,7 @@ class Recorder:
             return
         log.warning("lease.lost", epoch=epoch)
         self._epoch = 0
-        forming, self._forming = self._forming, []
+        forming, self._forming, self._waiting = self._forming, [], 0
         for batch in [*forming, *self._sent]:
             batch.settle(Refusal(codes.AUDIT_UNAVAILABLE, "the lease on the log has ended"))
 
@@ -111,12 +114,9 @@ class Recorder:
         """Raise Refusal where a new call could not be recorded: decided at once, without asking the log."""
         if not self._epoch:
             raise Refusal(codes.AUDIT_UNAVAILABLE, "no lease on the log", retry_after=1)
-        if self._behind() or sum(batch.count for batch in self._forming) > MOST_WAITING:
+        late = self._sent and time.monotonic() - self._sent[0].born > PATIENCE_S
+        if late or self._waiting > MOST_WAITING:
             raise Refusal(codes.AUDIT_UNAVAILABLE, "the log is behind", retry_after=1)
-
-    def _behind(self) -> bool:
-        oldest = min((batch.born for batch in self._sent), default=None)
-        return oldest is not None and time.monotonic() - oldest > PATIENCE_S
 
     def put(self, leaf: CallLeaf | EventLeaf, private: bytes = b"") -> Promise[None]:
         """Add a record; the promise is kept when it is committed, or fails with Refusal(AUDIT_UNAVAILABLE)."""
@@ -132,6 +132,7 @@ class Recorder:
         batch.count += 1
         batch.size += len(framed)
         batch.waiters.append(promise)
+        self._waiting += 1
         self._kick()
         return promise
 
@@ -151,7 +152,8 @@ class Recorder:
         self._kicked = False
         while self._forming and len(self._sent) < IN_FLIGHT:
             batch = self._forming.pop(0)
-            self._sent.add(batch)
+            self._waiting -= batch.count
+            self._sent.append(batch)
             drive(self._deliver(batch), partial(self._give_up, batch, "delivery failed"))
 
     async def _deliver(self, batch: Batch) -> None:
@@ -191,7 +193,8 @@ class Recorder:
         self._end(batch, Refusal(codes.AUDIT_UNAVAILABLE, reason))
 
     def _end(self, batch: Batch, error: Exception | None) -> None:
-        self._sent.discard(batch)
+        if batch in self._sent:  # not again, where telling those who wait went wrong
+            self._sent.remove(batch)
         if self._forming:
             self._kick()
         batch.settle(error)

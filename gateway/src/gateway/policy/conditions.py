@@ -13,12 +13,13 @@ from runtime.errors import Code
 from wire import codes, paths
 from wire.catalog import Grant, Interface, Mode, Operation, State
 
+ACTIVE = "active"
 LAST_MOMENT = 253_402_300_799  # the year 9999 ends
 CHINA_TIME = timedelta(hours=8)  # Asia/Shanghai has had no other offset since 1991
 
 
 def _standing(state: State, suspended: Code, what: str) -> Deny | None:
-    if state.standing == "active":
+    if state.standing == ACTIVE:
         return None
     return deny(suspended, f"{what}: {state.reason}" if state.reason else what, by=state.by, since=state.since)
 
@@ -33,9 +34,12 @@ def system_is_registered(known: Known, asked: Asked) -> Deny | None:
 
 def system_in_good_standing(known: Known, _asked: Asked) -> Deny | None:
     """国务院令第809号 27: suspension acts at once, and on whoever acts for the system too."""
-    if known.system is None or known.department is None:
+    system, department = known.system, known.department
+    if system is None or department is None:
         return None
-    denied = in_good_standing(Party(known.system, known.department))
+    if known.acting is None and system.state.standing == department.state.standing == ACTIVE:
+        return None  # as nearly always
+    denied = in_good_standing(Party(system, department))
     return denied if denied is not None or known.acting is None else in_good_standing(known.acting)
 
 
@@ -58,8 +62,11 @@ def interface_in_good_standing(known: Known, _asked: Asked) -> Deny | None:
     """国务院令第809号 27: both parties have to be in good standing."""
     if known.route is None or known.provider is None:
         return None
-    return _standing(known.route.interface.state, codes.INTERFACE_SUSPENDED, known.route.interface.key) or _standing(
-        known.provider.state, codes.INTERFACE_SUSPENDED, known.provider.id
+    interface, provider = known.route.interface, known.provider
+    if interface.state.standing == provider.state.standing == ACTIVE:
+        return None  # as nearly always, and the key need not be put together
+    return _standing(interface.state, codes.INTERFACE_SUSPENDED, interface.key) or _standing(
+        provider.state, codes.INTERFACE_SUSPENDED, provider.id
     )
 
 
@@ -74,18 +81,21 @@ def operation_of(route: Route, asked: Asked) -> Found | Deny:
         at_path = route.match(asked.path)
     except paths.BadPath as bad:
         return deny(codes.BAD_PATH, str(bad))
-    if asked.mode == "query":
-        methods = [operation.method for operation, _ in at_path]
-    else:
+    if asked.mode != "query":
         at_path = _claimable(route, at_path)
-        methods = ["POST"] * len(at_path)
-    if asked.method in methods:
-        return at_path[methods.index(asked.method)]
+    for found in at_path:
+        if asked.method == _asked_with(found[0], asked.mode):
+            return found
     if at_path:
-        allow = ", ".join(sorted(set(methods)))
+        allow = ", ".join(sorted({_asked_with(operation, asked.mode) for operation, _ in at_path}))
         return deny(codes.METHOD_NOT_ALLOWED, f"{asked.method} is not among {allow}", allow=allow)
     operations = [f"{operation.method} {operation.path or '/'}" for operation in route.interface.operations]
     return deny(codes.UNKNOWN_OPERATION, asked.interface, operations=operations)
+
+
+def _asked_with(operation: Operation, mode: Mode) -> str:
+    """The method of whoever asks; claims are posted, whatever the provider is asked with."""
+    return operation.method if mode == "query" else "POST"
 
 
 def _claimable(route: Route, at_path: list[Found]) -> list[Found]:
@@ -134,7 +144,7 @@ def rule_of(known: Known, asked: Asked) -> GrantRule | Deny:
     interface = known.route.interface
     of_mode = [rule for rule in known.grants if mode_of(rule.grant, interface) == asked.mode] or known.grants
     in_force = [rule for rule in of_mode if _is_in_force(rule, known, asked)]
-    active = in_force or [rule for rule in of_mode if rule.grant.state.standing == "active"]
+    active = in_force or [rule for rule in of_mode if rule.grant.state.standing == ACTIVE]
     usable = active or of_mode  # where none is in force, the refusal says why
     if not usable:
         return deny(codes.GRANT_NONE, f"{asked.system} for {asked.interface}")
@@ -144,7 +154,7 @@ def rule_of(known: Known, asked: Asked) -> GrantRule | Deny:
 
 
 def _is_in_force(rule: GrantRule, known: Known, asked: Asked) -> bool:
-    return rule.grant.state.standing == "active" and grant_in_time(rule, known, asked) is None
+    return rule.grant.state.standing == ACTIVE and grant_in_time(rule, known, asked) is None
 
 
 def is_without_grant(known: Known, asked: Asked) -> bool:
@@ -170,8 +180,9 @@ GrantCondition = Callable[[GrantRule, Known, Asked], Deny | None]
 
 def grant_in_good_standing(rule: GrantRule, _known: Known, _asked: Asked) -> Deny | None:
     """国务院令第809号 27, 常德 22: a suspended or withdrawn permission is refused at once."""
-    revoked = rule.grant.state.standing == "revoked"
-    return _standing(rule.grant.state, codes.GRANT_REVOKED if revoked else codes.GRANT_SUSPENDED, rule.grant.id)
+    state = rule.grant.state
+    revoked = state.standing == "revoked"
+    return _standing(state, codes.GRANT_REVOKED if revoked else codes.GRANT_SUSPENDED, rule.grant.id)
 
 
 def grant_in_time(rule: GrantRule, _known: Known, asked: Asked) -> Deny | None:

@@ -2,9 +2,10 @@
 
 import ipaddress
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
+
+import msgspec
 
 from runtime.errors import Code
 from wire.calls import Obligations
@@ -36,8 +37,12 @@ class Route:
 
     def match(self, path: str) -> list[tuple[Operation, dict[str, str]]]:
         """The operations at a raw path, whatever their method, with the values of their variables."""
-        matches = ((operation, template.match(path)) for operation, template in self.operations)
-        return [(operation, values) for operation, values in matches if values is not None]
+        found = []
+        for operation, template in self.operations:
+            values = template.match(path)
+            if values is not None:
+                found.append((operation, values))
+        return found
 
 
 class GrantRule:
@@ -66,8 +71,7 @@ class Party(NamedTuple):
     department: Department | None
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What the catalog says about this caller and this interface; None where it knows nothing.
 
     acting  the system that acts for `system` after a token exchange, and its department
@@ -81,8 +85,7 @@ class Known:
     acting: Party | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """What the call brings along. `at` is Unix seconds; empty strings where a header was not sent.
 
     path     the raw path below /x/{interface}/{version}
@@ -104,8 +107,7 @@ class Asked:
     sandbox: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Allow:
+class Allow(msgspec.Struct, frozen=True):
     """Yes, by this grant, for this operation.
 
     narrowed  the fields that are left of the grant's, where a consent names fewer; None where nobody looked
@@ -131,8 +133,7 @@ class Allow:
         return self.route.interface.consent_required and not self.sandbox
 
 
-@dataclass(frozen=True, slots=True)
-class Deny:
+class Deny(msgspec.Struct, frozen=True):
     """No, and why. `facts` are for the caller."""
 
     code: Code

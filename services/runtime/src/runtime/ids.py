@@ -13,3 +13,10 @@ def uuid7(now_ms: int | None = None) -> UUID:
     ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
     random = int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS
     return UUID(int=(ms & ((1 << 48) - 1)) << 80 | _VARIANT_AND_VERSION | random)
+
+
+def uuid7_text(now_ms: int, random: bytes) -> str:
+    """The same as text, of 10 random bytes: a fifth of the work, for whoever makes one a call."""
+    time, noise = f"{now_ms:012x}", random.hex()
+    variant = "89ab"[random[9] & 3]
+    return f"{time[:8]}-{time[8:12]}-7{noise[:3]}-{variant}{noise[3:6]}-{noise[6:18]}"

@@ -4,7 +4,7 @@ import pytest
 
 from harness.http_vectors import VECTORS, on_the_fast_lane
 from harness.lanes import Client, Lanes
-from relay import protocol
+from relay import protocol, strict
 
 CASES = [
     pytest.param(expected, data, id=f"{name}-{lane}")
@@ -55,3 +55,16 @@ def test_a_method_that_is_not_served_is_told_which_are(lanes: Lanes, path: bytes
     assert status == 405
     assert "patch" in headers["allow"]
     assert not lanes.seen
+
+
+@pytest.mark.requirement("REL-01")
+@pytest.mark.parametrize("path", [b"/", b"/x/"], ids=["fastapi", "call"])
+def test_as_many_fields_as_are_allowed_and_no_more(lanes: Lanes, path: bytes) -> None:
+    head = b"GET %b HTTP/1.1\r\nHost: a\r\n" % path + b"X-A: b\r\n" * (strict.MAX_FIELDS - 1)
+    with Client(lanes.port) as client:
+        client.send(head + b"\r\n")
+        assert client.answer()[0] == 200
+    with Client(lanes.port) as client:
+        client.send(head + b"X-A: b\r\n\r\n")
+        assert client.head()[0] == 431
+    assert len(lanes.seen) <= 1

@@ -2,12 +2,13 @@
 
 import re
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import strict
-from relay.strict import Rejected, check_field, check_head
+from relay.strict import Rejected, check_head
 
 pytestmark = pytest.mark.requirement("REL-01")
 HOST = (b"host", b"a")
@@ -87,15 +88,33 @@ def test_what_may_stand_once_is_refused_twice_even_when_both_agree(name: bytes, 
         judge(fields)
 
 
+class Values:
+    """What llhttp makes of the values of a head, in the mode that the fast lane runs it in."""
+
+    def __init__(self, head: bytes) -> None:
+        self.found: list[bytes] = []
+        self.refused = False
+        try:
+            httptools.HttpRequestParser(self).feed_data(head)
+        except httptools.HttpParserError:
+            self.refused = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.found.append(name + value)
+
+
 @given(value=st.binary(max_size=30))
 def test_no_control_character_passes_in_a_value(value: bytes) -> None:
     clean = all((byte >= 0x20 and byte != 0x7F) or byte == 0x09 for byte in value)
-    try:
-        check_field(b"x", value, 0)
-    except Rejected:
-        assert not clean
-    else:
-        assert clean
+    values = Values(b"GET / HTTP/1.1\r\nx:" + value + b"\r\n\r\n")
+    assert values.refused or all((byte >= 0x20 and byte != 0x7F) or byte == 0x09 for byte in b"".join(values.found))
+    assert clean is not values.refused or b"\r\n" in value
+
+
+@pytest.mark.parametrize("control", [byte for byte in range(0x80) if (byte < 0x20 and byte != 0x09) or byte == 0x7F])
+@pytest.mark.parametrize("form", [b"GET / HTTP/1.1\r\nx: a%cb\r\n\r\n", b"GET / HTTP/1.1\r\na%cb: x\r\n\r\n"])
+def test_each_control_character_ends_the_head(form: bytes, control: int) -> None:
+    assert Values(form % control).refused
 
 
 @pytest.mark.parametrize(
@@ -117,12 +136,9 @@ def test_each_refusal_has_its_status(status: int, arguments: dict[str, object]) 
 
 def test_the_limits_are_reached_and_not_passed() -> None:
     judge([HOST], target=b"/" + b"a" * 4095)
-    check_field(b"x", b"", strict.MAX_FIELDS - 1)
-    with pytest.raises(Rejected) as many:
-        check_field(b"x", b"", strict.MAX_FIELDS)
     with pytest.raises(Rejected) as large:
         judge([HOST, (b"x", b"a" * strict.MAX_HEAD_BYTES)])
-    assert many.value.status == large.value.status == 431
+    assert large.value.status == 431
     with pytest.raises(Rejected) as none:
         judge([])
     assert none.value.status == 400

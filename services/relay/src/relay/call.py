@@ -16,6 +16,7 @@ log = structlog.get_logger()
 PHRASES = {status.value: status.phrase for status in HTTPStatus}
 STATUS_LINES = {status: f"HTTP/1.1 {status} {PHRASES.get(status, '')}\r\n".encode() for status in range(200, 600)}
 NO_BODY = (204, 304)
+CONTINUE = b"100-continue"
 
 
 class ClientGone(Exception):
@@ -69,7 +70,7 @@ class Call:
         self._bodiless = method == b"HEAD"
         self._left: int | None = None  # bytes that were announced and not yet sent
         self._old = version == "1.0"
-        self._expects_continue = not self._old and headers.get(b"expect", b"").lower() == b"100-continue"
+        self._expects_continue = b"expect" in headers and not self._old and headers[b"expect"].lower() == CONTINUE
 
     @property
     def gone(self) -> bool:
@@ -79,12 +80,14 @@ class Call:
     # --- the request
     async def read(self, limit: int) -> bytes:
         """The whole body, at most `limit` bytes; raises BodyTooLarge or ClientGone."""
-        self._invite()
+        if self._expects_continue:
+            self._invite()
         return await self.body.read(limit)
 
     async def chunk(self) -> bytes:
         """The next part of the body, b"" after the last; raises ClientGone."""
-        self._invite()
+        if self._expects_continue:
+            self._invite()
         return await self.body.chunk()
 
     async def parts(self, seen: Callable[[bytes], None] | None = None) -> AsyncIterator[bytes]:
@@ -106,21 +109,24 @@ class Call:
 
     def _invite(self) -> None:
         """The client waits to be told that its body is wanted (RFC 9110 section 10.1.1)."""
-        if self._expects_continue:
-            self._expects_continue = False
-            if not self.body.complete:
-                self._out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._expects_continue = False
+        if not self.body.complete:
+            self._out.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     # --- the answer
     def answer(self, status: int, body: bytes = b"", headers: bytes = b"") -> None:
         """The whole answer at once. `headers` are ready lines, each ending in CRLF."""
         if self.started:
             return
+        self.started = True
+        status_line, more = STATUS_LINES[status], self._before_head()
         if status in NO_BODY:
-            self._out.write(self._head(status, headers))
+            self._out.write(b"%b%b%b\r\n" % (status_line, headers, more))
+        elif self._bodiless:
+            self._out.write(b"%b%bcontent-length: %d\r\n%b\r\n" % (status_line, headers, len(body), more))
         else:
-            head = self._head(status, b"%bcontent-length: %d\r\n" % (headers, len(body)))
-            self._out.write(head if self._bodiless else head + body)
+            head = (status_line, headers, len(body), more, body)
+            self._out.write(b"%b%bcontent-length: %d\r\n%b\r\n%b" % head)
         self._finished(keep=True)
 
     def start(self, status: int, headers: bytes, length: int | None) -> None:

@@ -3,7 +3,6 @@
 The parser's callbacks only note what came; the reader runs in `settle`, when the parser has returned.
 """
 
-from collections import deque
 from collections.abc import Callable
 
 from relay.waiting import Promise
@@ -60,7 +59,7 @@ class Inflow:
     )  # fmt: skip
 
     def __init__(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
-        self._chunks: deque[bytes] = deque()
+        self._chunks: list[bytes] = []
         self._size = 0
         self._pause = pause
         self._resume = resume
@@ -117,7 +116,7 @@ class Inflow:
             self._check(limit)
             await self._more(limit)
         self._check(limit)
-        return self._take()
+        return self._take() if self._chunks else b""
 
     def _check(self, limit: int) -> None:
         if self._size > limit:

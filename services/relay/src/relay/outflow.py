@@ -1,7 +1,6 @@
 """Bytes on their way to a peer: guarded against a peer that has gone, and held back while it is behind."""
 
 import asyncio
-from contextlib import suppress
 
 from relay.waiting import Promise
 
@@ -19,9 +18,12 @@ class Outflow:
     def write(self, data: bytes) -> None:
         """Write, or drop the bytes when the peer has gone: uvloop raises on a closed transport, and the caller may be
         a callback that serves others too."""
-        if not self.lost and not self._transport.is_closing():
-            with suppress(RuntimeError, OSError):
-                self._transport.write(data)
+        if self.lost or self._transport.is_closing():
+            return
+        try:  # noqa: SIM105  # a context manager costs more than all the rest of this function
+            self._transport.write(data)
+        except (RuntimeError, OSError):
+            pass
 
     async def caught_up(self) -> None:
         """Wait while the peer is behind; returns at once when it has gone (`lost` says so)."""

@@ -19,8 +19,9 @@ import structlog
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from relay import strict
-from relay.call import STATUS_LINES, Call, ClientGone, RequestCut
+from relay.call import CONTINUE, STATUS_LINES, Call, ClientGone, RequestCut
 from relay.crowd import Crowd
+from relay.heads import ReadyLines
 from relay.inflow import Inflow, Padding
 from relay.outflow import Outflow
 from relay.waiting import drive
@@ -37,6 +38,10 @@ CERTIFICATE = "client_certificate"
 """Where a request on the other lane has the DER of its client's certificate, verified in TLS: scope["state"]."""
 
 
+class Behind(Exception):
+    """Tells the parser to stop: a request came before the answer to the one before it."""
+
+
 class CallProtocol(HttpToolsProtocol):
     """One client connection."""
 
@@ -44,6 +49,7 @@ class CallProtocol(HttpToolsProtocol):
     refused: ClassVar[bytes] = b""
     handle: ClassVar[Handler]
     crowd: ClassVar[Crowd]
+    dated: ClassVar[ReadyLines]
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -52,8 +58,9 @@ class CallProtocol(HttpToolsProtocol):
         self._ready: Call | None = None  # its head is complete, its handler not yet started
         self._rejected: strict.Rejected | None = None
         self._deadline = NEVER
+        self._next_s = 0.0  # what comes next has so long, counted from the piece that is being parsed; 0: as before
         self._in_head = False
-        self._head_bytes = 0
+        self._head_bytes = 0  # of all pieces that had a part of the head
         self._other_bytes = 0
         self._padding = Padding()
         self._last = False  # the answer under way is the last one
@@ -126,17 +133,16 @@ class CallProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._deaf or self.transport.is_closing():
             return
-        self._unset_keepalive_if_required()
-        if self._in_head:
-            self._head_bytes += len(data)
-        elif self._reading:
-            self._padding.arrived(len(data))
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         rejected = self._parse(data)
-        if rejected is not None and (self._reading or not self._busy()):
-            self._refuse(rejected)
-            return
-        if rejected is not None:  # the request before it is whole, and is answered
-            self._stop_listening()
+        if self._next_s:
+            self._deadline, self._next_s = self.loop.time() + self._next_s, 0.0
+        if rejected is not None:
+            if self._reading or not self._busy():
+                self._refuse(rejected)
+                return
+            self._stop_listening()  # the request before it is whole, and is answered
         if self._ready is not None:
             call, self._ready = self._ready, None
             drive(type(self).handle(call), call.crashed, call.returned)
@@ -145,17 +151,23 @@ class CallProtocol(HttpToolsProtocol):
 
     def _parse(self, data: bytes) -> strict.Rejected | None:
         """Feed the parser; why the connection has to end, where it has to."""
+        in_body = self._reading and not self._in_head
+        self._head_bytes = self._head_bytes + len(data) if self._in_head else len(data)
+        if in_body:
+            self._padding.arrived(len(data))
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             return strict.Rejected(400, "no upgrade is offered")
         except httptools.HttpParserError:
+            if self._deaf:
+                return None  # it was stopped before the request behind the one under way
             return self._rejected or strict.Rejected(
                 400, "not a valid HTTP/1.1 request; bytes outside ASCII have to be percent-encoded"
             )
-        if self._in_head and max(self._head_bytes, len(data)) > strict.MAX_HEAD_BYTES:
+        if self._in_head and self._head_bytes > strict.MAX_HEAD_BYTES:
             return strict.Rejected(431, "the head is too large")
-        if self._padding.too_much:
+        if in_body and self._padding.too_much:
             return strict.Rejected(400, "too much around the body")
         return None
 
@@ -230,46 +242,40 @@ class CallProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if self._busy():
             self._stop_listening()
-            return
+            raise Behind
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
         self._in_head = self._reading = True
-        self._head_bytes = self._other_bytes = 0
+        self._other_bytes = 0
         self._padding.clear()
-        self._deadline = self.loop.time() + HEAD_S
+        self._next_s = HEAD_S
 
     def on_url(self, url: bytes) -> None:
-        if not self._deaf:
-            self.url += url
+        self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._deaf or not self._in_head:  # trailers are ignored, never merged (RFC 9110 section 6.5.1)
-            return
-        try:
-            strict.check_field(name, value, len(self.headers))
-        except strict.Rejected as rejected:
-            self._reject(rejected)
-        super().on_header(name, value)
+        if self._in_head:  # trailers are ignored, never merged (RFC 9110 section 6.5.1)
+            if len(self.headers) >= strict.MAX_FIELDS:
+                self._reject(strict.Rejected(431, "too many header fields"))
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        if self._deaf:
-            return
         method, version = self.parser.get_method(), self.parser.get_http_version()
+        is_call = self.url.startswith(self.prefix)
         try:
-            fields = strict.check_head(method, version, self.url, self.headers)
+            fields = strict.check_head(method, version, self.url, self.headers, self._head_bytes)
             if self.parser.should_upgrade():
                 raise strict.Rejected(400, "no upgrade is offered")
-            if not self.url.startswith(type(self).prefix):
+            if not is_call:
                 self._check_length(int(fields.get(b"content-length", b"0")))
         except strict.Rejected as rejected:
             self._reject(rejected)
         self._in_head = False
-        self._deadline = self.loop.time() + BODY_S
-        if self.url.startswith(type(self).prefix):
+        self._next_s = BODY_S
+        if is_call:
             self._begin_call(method, version, fields)
         else:
-            self._begin_request()
+            self._begin_request(fields)
 
     def _check_length(self, length: int) -> None:
         if length > OTHER_BODY_BYTES:
@@ -285,22 +291,20 @@ class CallProtocol(HttpToolsProtocol):
             self.certificate, self.scheme == "https",
         )  # fmt: skip
 
-    def _begin_request(self) -> None:
+    def _begin_request(self, fields: dict[bytes, bytes]) -> None:
         """The other lane: what uvicorn does at the start of a message, with what has been read kept."""
-        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = url, expects
+        self.url, self.expect_100_continue = url, fields.get(b"expect", b"").lower() == CONTINUE
         self.headers.extend(headers)
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        if self._deaf:
-            return
         self._padding.was_body(len(body))
         if self.call is not None:
             self.call.body.feed(body)
             if self.call.body.streams:
-                self._deadline = self.loop.time() + BODY_S
+                self._next_s = BODY_S
             return
         self._other_bytes += len(body)
         try:
@@ -310,13 +314,12 @@ class CallProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        if self._deaf:
-            return
         self._reading = False
-        self._deadline = NEVER if self._busy() else self.loop.time() + IDLE_S
         if self.call is not None:
-            self.call.body.end()
+            self._next_s = NEVER
+            self.call.body.complete = True
         else:
+            self._next_s = NEVER if self._busy() else IDLE_S
             super().on_message_complete()
 
     def _pause_reading(self) -> None:
@@ -334,7 +337,7 @@ class CallProtocol(HttpToolsProtocol):
     def _closing_lines(self) -> bytes:
         """Lines that every answer of this connection gets: the date, and `close` where it is the last."""
         self._last = self._last or self._reading
-        date = b"".join([b"%b: %b\r\n" % line for line in self.server_state.default_headers])
+        date = self.dated.of(self.server_state.default_headers)
         return date + b"connection: close\r\n" if self._last else date
 
     def _answered(self, keep: bool) -> None:
@@ -346,7 +349,8 @@ class CallProtocol(HttpToolsProtocol):
             self._linger()
         else:
             self._deadline = self.loop.time() + IDLE_S
-            self.flow.resume_reading()  # a body that nobody took may have left it paused
+            if self.flow.read_paused:  # by a body that nobody took
+                self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -378,5 +382,8 @@ def call_protocol(
     refused  header lines for answers to what is not a request at all, each ending in CRLF
     crowd    limits the connections of one address; without it there may be any number
     """
-    members = {"prefix": prefix, "handle": staticmethod(handle), "refused": refused, "crowd": crowd or Crowd(0)}
+    members = {
+        "prefix": prefix, "handle": staticmethod(handle), "refused": refused, "crowd": crowd or Crowd(0),
+        "dated": ReadyLines(),
+    }  # fmt: skip
     return type("ServiceProtocol", (CallProtocol,), members)

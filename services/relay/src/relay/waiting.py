@@ -32,21 +32,19 @@ class Promise(Awaitable[T], Generic[T]):
 
     def resolve(self, value: T) -> None:
         """Give the value; later calls change nothing."""
-        if not self.done:
-            self._value = value
-            self._finish()
+        if self.done:
+            return
+        self.done = True
+        self._value = value
+        callback, self._callback = self._callback, None
+        if callback is not None:
+            callback(self)
 
     def fail(self, error: BaseException) -> None:
         """Give an error instead; later calls change nothing."""
         if not self.done:
             self._error = error
-            self._finish()
-
-    def _finish(self) -> None:
-        self.done = True
-        callback, self._callback = self._callback, None
-        if callback is not None:
-            callback(self)
+            self.resolve(None)  # type: ignore[arg-type]  # nobody gets it: result() raises
 
     def add_done_callback(self, callback: Callable[[Any], object], *, context: Context | None = None) -> None:
         """Called once, with the promise. A task gives its context: it cannot be stepped inside another task's step."""
@@ -66,7 +64,9 @@ class Promise(Awaitable[T], Generic[T]):
         if not self.done:
             self._asyncio_future_blocking = True
             yield self
-        return self.result()
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # as in result(), which costs a call
 
     # --- what a task asks of a future
     def get_loop(self) -> asyncio.AbstractEventLoop:

@@ -10,15 +10,11 @@ from typing import Any
 
 import pytest
 
-from harness.members import Authority, Member
+from harness.members import TOKEN_S, Authority, Member
 from harness.platform import Platform, open_folder, started
 from identity.people import roles
 from runtime.http import Client, Response, sync_client
 from wire import scopes
-
-TOKEN_S = 200
-"""A token is used for so long; it would be good for 300 s."""
-
 
 DEPARTMENTS = {"officer": "gaj", "head": "gaj", "authority": "dsjj"}
 """Of people with these roles; the others are the platform's."""

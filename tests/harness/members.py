@@ -27,7 +27,7 @@ class Authority:
 
     @property
     def _headers(self) -> dict[str, str]:
-        """With a token that is good for a while longer: a busy machine may take longer over a file than a token lives."""
+        """With a token that is good for a while longer: a busy machine can be longer at a file than a token lives."""
         if self._until < time.monotonic():
             with self._platform.consumer(OPERATOR) as operator:
                 self._token, self._until = operator.token(), time.monotonic() + TOKEN_S

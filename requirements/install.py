@@ -81,7 +81,7 @@ def choose_versions() -> None:
     for partial in {"UV_INDEX", "UV_FIND_LINKS"} - os.environ.keys():
         environment.pop(partial, None)  # an index beside the main one may lack the files for other machines
     how = ["--quiet", "--universal", "--python-version", "3.11", "--generate-hashes", "--no-annotate", "--no-header"]
-    for name in ("run", "test"):
+    for name in ("run", "test", "peers"):
         files = [f"requirements/{name}.in", "--output-file", f"requirements/{name}.lock"]
         run([TOOLS / "bin" / "uv", "pip", "compile", *how, "--upgrade", *files], environment)
 

@@ -19,7 +19,7 @@ from joserfc import jwk
 
 from peers.contender import Contender, head
 from peers.processes import DidNotStart, cores, pids_of, pin, running
-from peers.provider import GRANTED, MASKED, NAMES
+from peers.provider import GRANTED, MASKED, NAMES, PARAMETERS, RESPONSE
 from runtime.http import Client, Response, sync_client
 from tongdao_cli.governed import Consumer
 from tongdao_cli.home import Home
@@ -104,13 +104,11 @@ def register(client: Client, facts: Facts, provider_port: int) -> System:
 def interface(provider_port: int) -> dict[str, Any]:
     """The provider's interface, with the schemas of question and answer."""
     fields = [{"name": "name", "mask": "name_first"}, {"name": "id_card", "mask": "id_last4"}]
-    text = {"type": "string", "maxLength": 100}
     return {
         "resource": "1059900100013/900002", "provider": "dsjj", "name": "负载", "networks": ["127.0.0.0/8"],
         "base_url": f"http://127.0.0.1:{provider_port}", "fields": [*fields, *({"name": name} for name in NAMES)],
         "operations": [{"method": "GET", "path": "/{key}", "target": "/{key}"}], "max_in_flight": 1000,
-        "parameters": {"type": "object", "properties": {"key": text}, "required": ["key"]},
-        "response": {"type": "object", "properties": dict.fromkeys(GRANTED, text), "required": GRANTED},
+        "parameters": PARAMETERS, "response": RESPONSE,
     }  # fmt: skip
 
 

@@ -25,6 +25,10 @@ GRANTED = ["name", *NAMES]
 """What a consumer may see of RECORD; `name` only masked."""
 MASKED = {**{name: RECORD[name] for name in NAMES}, "name": "张****"}
 """What a consumer that was granted GRANTED has to get."""
+_TEXT = {"type": "string", "maxLength": 100}
+PARAMETERS = {"type": "object", "properties": {"key": _TEXT}, "required": ["key"]}
+RESPONSE = {"type": "object", "properties": dict.fromkeys(GRANTED, _TEXT), "required": GRANTED}
+"""What it may be asked, and has to answer."""
 
 
 class Provider(asyncio.Protocol):

@@ -50,17 +50,24 @@ class Admission:
         try:
             if apart:
                 return Place(name, self._try_out(grant, apart), ())
-            until = time.monotonic() + PATIENCE_S
-            share = await self.shares.take(grant)
-            return Place(name, share, await self.quotas.take(grant, at, until - time.monotonic()))
+            share = self.shares.at_once(grant)
+            if share is None or grant.quota_day or grant.quota_month:
+                return await self._wait(grant, at, name, share)
+            return Place(name, share, ())
         except BaseException:
             self._left(name)
             raise
 
+    async def _wait(self, grant: Grant, at: float, name: str, share: Share | None) -> Place:
+        """What more it takes: a `share` where none is held, and calls of the quotas."""
+        until = time.monotonic() + PATIENCE_S
+        share = share or await self.shares.more(grant)
+        return Place(name, share, await self.quotas.take(grant, at, until - time.monotonic()))
+
     def leave(self, place: Place) -> None:
         """The call has ended; one that came to nothing is not counted."""
         self._left(place.name)
-        if not place.used:
+        if place.leases and not place.used:
             self.quotas.give_back(place.leases)
 
     async def drain(self) -> None:
@@ -95,6 +102,8 @@ def rate_lines(grant: Grant, place: Place, at: float) -> bytes:
 
     What other gateways use at this moment is not in it.
     """
-    limits = [limit_of_rate(grant, max(0, int(place.share.level + 1e-9)))]
-    limits += [lease.as_limit(at) for lease in place.leases]
-    return b"".join(f"{name}: {value}\r\n".encode() for name, value in fields_of(limits).items())
+    left = int(place.share.level + 1e-9)
+    limits = [limit_of_rate(grant, left if left > 0 else 0)]
+    if place.leases:
+        limits += [lease.as_limit(at) for lease in place.leases]
+    return b"".join([f"{name}: {value}\r\n".encode() for name, value in fields_of(limits).items()])

@@ -16,6 +16,7 @@ PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified")
 """Header fields of a provider's answer that its consumer gets, beside Content-Type."""
 _VALUE = re.compile(r"[ -~]{1,255}")
 ALWAYS = b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+REPLAYED = f"{headers.REPLAYED.decode()}: true\r\n"
 
 
 def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, bytes]:
@@ -48,21 +49,20 @@ def _challenge(refused: Refusal) -> bytes:
     return b'Bearer realm="tongdao"' + words.get(refused.code.name, b"")
 
 
-def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, timing: bytes) -> bytes:
+def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, timing: str) -> bytes:
     """Header lines of the provider's answer as it leaves."""
-    lines = [
-        b"tongdao-record: " + record.encode(),
-        b"tongdao-request-hash: sha-256=%b;salt=%b" % (digest.encode(), salt.hex().encode()),
-        b"server-timing: " + timing,
-    ]
+    lines = (
+        f"tongdao-record: {record}\r\ntongdao-request-hash: sha-256={digest};salt={salt.hex()}\r\n"
+        f"server-timing: {timing}\r\n"
+    )
     if reply.content_type:
-        lines.append(b"content-type: " + reply.content_type.encode("latin-1"))
+        lines += f"content-type: {reply.content_type}\r\n"
     if reply.lines:
         passed = ((name, reply.lines.get(name, "")) for name in PASSED_ON)
-        lines += [f"{name}: {value}".encode() for name, value in passed if _VALUE.fullmatch(value)]
+        lines += "".join(f"{name}: {value}\r\n" for name, value in passed if _VALUE.fullmatch(value))
     if reply.replayed:
-        lines.append(headers.REPLAYED + b": true")
-    return ALWAYS + b"".join([line + b"\r\n" for line in lines])
+        lines += REPLAYED
+    return ALWAYS + lines.encode("latin-1")
 
 
 def trace_line(call: Call) -> bytes:
@@ -70,11 +70,11 @@ def trace_line(call: Call) -> bytes:
     return b"traceparent: " + trace + b"\r\n" if trace else b""
 
 
-def timing(started: float, reply: ReplyMessage, hop_s: float) -> bytes:
+def timing(started: float, reply: ReplyMessage, hop_s: float) -> str:
     """Server-Timing in milliseconds: all of it, the exchange's part, the provider's part."""
     provider_ms = max(0, reply.answered_ms - reply.asked_ms) if reply.asked_ms else 0
     total_ms = (time.monotonic() - started) * 1000
-    return b"gateway;dur=%.1f, exchange;dur=%.1f, provider;dur=%d" % (total_ms, hop_s * 1000, provider_ms)
+    return f"gateway;dur={total_ms:.1f}, exchange;dur={hop_s * 1000:.1f}, provider;dur={provider_ms}"
 
 
 @lru_cache(maxsize=4096)

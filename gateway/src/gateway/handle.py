@@ -30,7 +30,7 @@ from gateway.subject import Subjects
 from gateway.usage import Tally
 from relay.call import BodyTooLarge, Call, ClientGone
 from relay.strict import Rejected
-from relay.upstream import UpstreamFault
+from relay.upstream import Answer, UpstreamFault
 from runtime.errors import Refusal
 from wire import codes, headers, scopes
 from wire.audit import CallLeaf, answer_digest
@@ -65,7 +65,8 @@ async def handle(gateway: Gateway, call: Call) -> None:
     passage = Passage(call)
     peer = gateway.peers.of_call(call)
     try:
-        caller = await gateway.authenticator.caller(call, passage.at, peer)
+        authenticator = gateway.authenticator
+        caller = authenticator.at_once(call, passage.at) or await authenticator.caller(call, passage.at, peer)
     except Exception as error:
         refused = error if isinstance(error, Refusal) else Refusal(codes.BROKEN)
         if error is not refused:
@@ -174,6 +175,7 @@ async def carry_out(gateway: Gateway, passage: Passage, allowed: Allow, place: P
         return await conclude(gateway, passage, refused)
     lines = answer_lines(passage, allowed, place, reply, time.monotonic() - asked)
     if streamed:
+        assert isinstance(reply_answer, Answer)  # noqa: S101  # what comes in frames is whole
         return await stream(gateway.recorder, passage, reply_answer, reply, lines)
     return await whole(gateway, passage, reply, content, lines)
 

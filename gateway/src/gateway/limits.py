@@ -22,8 +22,8 @@ class Limit(NamedTuple):
 def fields_of(limits: Sequence[Limit]) -> dict[str, str]:
     """Both header fields."""
     return {
-        "ratelimit-policy": ", ".join(f'"{one.name}";q={one.quota};w={one.window_s}' for one in limits),
-        "ratelimit": ", ".join(f'"{one.name}";r={one.remaining};t={one.reset_s}' for one in limits),
+        "ratelimit-policy": ", ".join([f'"{one.name}";q={one.quota};w={one.window_s}' for one in limits]),
+        "ratelimit": ", ".join([f'"{one.name}";r={one.remaining};t={one.reset_s}' for one in limits]),
     }
 
 

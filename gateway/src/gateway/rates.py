@@ -107,7 +107,7 @@ class Share:
     def take(self, grant: Grant, now: float) -> bool:
         """Use one call of it up, if there is one."""
         self._settle(grant, now)
-        if not self.holds(now) or self.level < 1 - _TINY:
+        if self.level < 1 - _TINY or not self.holds(now):
             return False
         self.level -= 1
         return True
@@ -159,13 +159,15 @@ class Share:
         if self.rate != grant.rate_per_s:
             self.per_s *= min(1.0, grant.rate_per_s / self.rate) if self.rate else 1.0
             self.rate = grant.rate_per_s
-        self.level = min(self._cap(grant, now), self.level)
+        if self.level > 1 and (cap := self._cap(grant, now)) < self.level:  # no cap is below one call
+            self.level = cap
 
     def _accrue(self, now: float) -> None:
-        filled_s = min(now, self.until) - self._at
+        filled_s = (now if now < self.until else self.until) - self._at
         if filled_s > 0:
             self.level += self.per_s * filled_s
-        self._at = max(self._at, now)
+        if now > self._at:
+            self._at = now
 
     def _cap(self, grant: Grant, now: float) -> float:
         return max(1.0, burst_of(grant) * self.per_s / grant.rate_per_s) if self.holds(now) else 1.0

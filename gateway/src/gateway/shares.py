@@ -103,13 +103,21 @@ class Shares:
     # --- a call
     async def take(self, grant: Grant) -> Share:
         """One call out of this gateway's share; raises Refusal(RATE_EXCEEDED or QUOTA_UNKNOWN)."""
+        return self.at_once(grant) or await self.more(grant)
+
+    def at_once(self, grant: Grant) -> Share | None:
+        """One call out of what is held; None where that is used up, and `more` has to be asked for."""
         now = self._clock()
         share = self._held.get(grant.id)
         if share is None:
             share = self._held[grant.id] = Share(now)
         share.offer(now)
-        if share.take(grant, now):
-            return share
+        return share if share.take(grant, now) else None
+
+    async def more(self, grant: Grant) -> Share:
+        """After `at_once` found nothing; raises as `take` does."""
+        now = self._clock()
+        share = self._held[grant.id]
         if self._is_worth_asking(share, grant, now):
             await self._ask(share, grant)
             now = self._clock()

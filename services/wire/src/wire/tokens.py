@@ -310,7 +310,7 @@ def brings_token(authorization: Sequence[str]) -> bool:
     return any(_SCHEME.match(one) for one in authorization)
 
 
-def _may_hold_token(query: str) -> bool:
+def may_hold_token(query: str) -> bool:
     """Most do not, and taking one apart costs more than all else here. Its letters encoded are %5f and %61 to %74."""
     return "access_token" in query or "%5" in query or "%6" in query or "%7" in query
 
@@ -320,7 +320,7 @@ def presented(authorization: Sequence[str], query: str = "") -> Presented:
 
     query  of the address; a token there is refused, because addresses are written down everywhere
     """
-    if _may_hold_token(query) and any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)):
+    if may_hold_token(query) and any(name == "access_token" for name, _ in parse_qsl(query, keep_blank_values=True)):
         raise Refusal(codes.TOKEN_MALFORMED, "an access token in the address")
     if len(authorization) > 1:
         raise Refusal(codes.TOKEN_MALFORMED, "more than one header Authorization")

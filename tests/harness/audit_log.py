@@ -12,6 +12,7 @@ from audit_service import leases, store
 from audit_service.append import Ingest
 from audit_service.checkpoint import Published, Signer
 from audit_service.entry import Batch, batch_of
+from audit_service.fresh import Fresh
 from audit_service.fsck.check import Manner, examine
 from audit_service.reaper import Reaper
 from audit_service.sequencer import Sequencer
@@ -46,8 +47,9 @@ class Log:
         self.published = Published(self._published_file)
         self.signer = Signer(ORIGIN, key())
         self.database = store.Database(service_url)
-        self.sequencer = Sequencer(self.database, self.signer, self.published)
-        self.ingest = Ingest(self.database, self.sequencer.wake.set)
+        fresh = Fresh()
+        self.sequencer = Sequencer(self.database, self.signer, self.published, read=fresh.take)
+        self.ingest = Ingest(self.database, self.sequencer.wake.set, keep=fresh.keep)
         self.reaper = Reaper("audit-1-reaper", self.database, 15)
         self.epoch = 0
         self.next = 0

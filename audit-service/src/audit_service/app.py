@@ -36,6 +36,7 @@ from audit_service.evidence.packages import Parts as EvidenceParts
 from audit_service.feeds.delivering import Sender
 from audit_service.feeds.digests import Digests
 from audit_service.feeds.flows import Feeds
+from audit_service.fresh import Fresh
 from audit_service.keeping.disposals import Disposals
 from audit_service.keeping.disposing import Disposing
 from audit_service.keeping.holds import Holds
@@ -88,11 +89,12 @@ class Parts:
         self.policy = Policy(
             database, settings.witness_policy, settings.witness_grace_s, [one.name for one in settings.witnesses]
         )
+        fresh = Fresh()
         self.sequencer = Sequencer(
             database, signer, Published(settings.published_file), suite=SUITES[settings.hash_suite],
-            witnessed=self.witnessing.proven,
+            witnessed=self.witnessing.proven, read=fresh.take,
         )  # fmt: skip
-        self.ingest = Ingest(database, self.sequencer.wake.set, admit=self.policy.check)
+        self.ingest = Ingest(database, self.sequencer.wake.set, admit=self.policy.check, keep=fresh.keep)
         self.writer = writer = Writer(settings.instance, database, self.ingest)
         self.reaper = Reaper(f"{settings.instance}-reaper", database, settings.lease_s)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from audit_service import store
-from audit_service.entry import BadBatch, Batch, check
+from audit_service.entry import BadBatch, Batch, Entry, check
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
 from wire import codes
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 class Ingest:
     """The one way into the log. `wake` tells the sequencer that there is work; `admit` raises the Refusal that says why
-    nothing is taken now."""
+    nothing is taken now; `keep` is given what was read of a batch that has been committed."""
 
     def __init__(
         self,
@@ -26,11 +26,13 @@ class Ingest:
         wake: Callable[[], None],
         clock: Clock | None = None,
         admit: Callable[[], None] = lambda: None,
+        keep: Callable[[Batch, list[Entry]], None] = lambda _batch, _entries: None,
     ) -> None:
         self._database = database
         self._wake = wake
         self._clock = clock or SystemClock()
         self._admit = admit
+        self._keep = keep
 
     async def take(self, batch: Batch) -> None:
         """Commit a batch, or find that it was committed before.
@@ -40,7 +42,7 @@ class Ingest:
         """
         self._admit()
         try:
-            check(batch, int(self._clock.now().timestamp() * 1000))
+            read = check(batch, int(self._clock.now().timestamp() * 1000))
         except BadBatch as error:
             log.critical("batch.broken", batch=batch.key, reason=str(error), alarm=True)
             raise Refusal(codes.BROKEN_FRAME, str(error)) from None
@@ -49,6 +51,8 @@ class Ingest:
             if not verdict.fresh and verdict.before is None:  # or it came in between, by another connection
                 verdict = await store.accept(self._database.ingest, batch)
         judge(batch, verdict)
+        if verdict.fresh:
+            self._keep(batch, read)
         self._wake()
 
 

@@ -5,9 +5,10 @@ Pure: no I/O, no clock, no HTTP. The leaves themselves are `wire.audit`'s; here 
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -21,7 +22,7 @@ AHEAD_MS = 5 * 60 * 1000
 Retention = Literal["general", "personal", "permanent"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 # \Z, not $: that would let a line end through, at which the database stops the sequencer.
-_UUID = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z"
+Number = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\Z")]
 
 
 class BadBatch(ValueError):
@@ -35,24 +36,41 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     epoch: int
     sequence: int
     kind: Literal["call", "event"]
-    call: Annotated[str, msgspec.Meta(pattern=_UUID)]
+    call: Number
     retention: Retention
     phase: Literal["", "intent", "outcome", "denied"] = ""
-    at: int = 0
-    at_in: int = 0
-    at_provider_in: int = 0
-    at_provider_out: int = 0
-    at_ready: int = 0
+
+
+class NewCall(CallLeaf, forbid_unknown_fields=True, kw_only=True):
+    """A leaf that is taken in has no member that nobody looked at: one that is nested deeply could stop a later reader.
+    So a log is upgraded before those who write into it. And nothing that the log needs is left to be guessed."""
+
+    kind: Literal["call"]
+    call: Number
+    retention: Retention
 
     @property
     def latest_ms(self) -> int:
-        return max(self.at, self.at_in, self.at_provider_in, self.at_provider_out, self.at_ready)
+        return max(self.at_in, self.at_provider_in, self.at_provider_out, self.at_ready)
 
 
-class Entry(NamedTuple):
+class NewEvent(EventLeaf, forbid_unknown_fields=True, kw_only=True, gc=False):
+    """The same."""
+
+    phase: ClassVar[Literal[""]] = ""
+    kind: Literal["event"]
+    call: Number
+    retention: Retention
+
+    @property
+    def latest_ms(self) -> int:
+        return self.at
+
+
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One record of a batch: what the log needs to know, the very bytes that are hashed, the erasable part."""
 
-    head: Head
+    head: Head | NewCall | NewEvent
     leaf: bytes
     private: bytes
 
@@ -74,18 +92,9 @@ class Batch:
         return f"{self.gateway}/{self.epoch}/{self.first}"
 
 
-class _Call(CallLeaf, forbid_unknown_fields=True, kw_only=True):
-    """What is taken in has no member that nobody looked at: one that is nested deeply could stop a later reader. So a
-    log is upgraded before those who write into it."""
-
-
-class _Event(EventLeaf, forbid_unknown_fields=True, kw_only=True):
-    """The same."""
-
-
 _head = msgspec.json.Decoder(Head)
-_call, _event = msgspec.json.Decoder(CallLeaf), msgspec.json.Decoder(EventLeaf)
-_new_call, _new_event = msgspec.json.Decoder(_Call), msgspec.json.Decoder(_Event)
+_call = msgspec.json.Decoder(CallLeaf)
+_new_call, _new_event = msgspec.json.Decoder(NewCall), msgspec.json.Decoder(NewEvent)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -100,41 +109,50 @@ def is_name(text: str) -> bool:
     return _NAME.fullmatch(text) is not None
 
 
-def check(batch: Batch, now_ms: int) -> None:
-    """Raise BadBatch unless frames, leaves and what the batch says about itself agree, and no leaf is ahead of time."""
-    for number, entry in enumerate(entries(batch)):
-        head = entry.head
+def check(batch: Batch, now_ms: int) -> list[Entry]:
+    """The records of a batch that comes in, each read once and whole.
+
+    Raises BadBatch unless frames, leaves and what the batch says about itself agree, and no leaf is ahead of time.
+    """
+    found = _read(batch, _new)
+    latest_ms = now_ms + AHEAD_MS
+    for number, entry in enumerate(found):
+        head: Any = entry.head
         if len(entry.leaf) > LARGEST_LEAF_BYTES or len(entry.private) > LARGEST_PRIVATE_BYTES:
             raise BadBatch(f"record {number} is too large")
-        if head.retention == "permanent" and (head.kind == "call" or not _is_permanent(entry.leaf)):
+        if head.retention == "permanent" and (head.kind == "call" or retention_of(head.event) != "permanent"):
             raise BadBatch(f"record {number} is kept for ever, and is nothing that the log says of itself")
-        if head.latest_ms > now_ms + AHEAD_MS:
+        if head.latest_ms > latest_ms:
             raise BadBatch(f"record {number} is of the future; check the writer's clock")
-        try:
-            (_new_call if head.kind == "call" else _new_event).decode(entry.leaf)
-        except _UNREADABLE:
-            raise BadBatch(f"record {number} is not the leaf that its kind says") from None
+    return found
 
 
-def _is_permanent(leaf: bytes) -> bool:
+def _new(leaf: bytes) -> NewCall | NewEvent:
+    """Calls first: there are a hundred of them for each event."""
     try:
-        return retention_of(_event.decode(leaf).event) == "permanent"
-    except _UNREADABLE:
-        return False
+        return _new_call.decode(leaf)
+    except msgspec.ValidationError:
+        return _new_event.decode(leaf)
 
 
 def entries(batch: Batch) -> list[Entry]:
     """The records of a batch, each where the batch says it is; raises BadBatch."""
+    return _read(batch, _head.decode)
+
+
+def _read(batch: Batch, decode: Callable[[bytes], Head | NewCall | NewEvent]) -> list[Entry]:
     found: list[Entry] = []
     try:
         for leaf, private in records(batch.content):
-            found.append(Entry(_head.decode(leaf), leaf, private))
+            found.append(Entry(decode(leaf), leaf, private))
     except (BrokenFrame, *_UNREADABLE) as error:
         raise BadBatch(f"record {len(found)}: {type(error).__name__}") from None
     if not found or len(found) != batch.count:
         raise BadBatch(f"{len(found)} records in a batch that says {batch.count}")
-    for number, (head, _, _) in enumerate(found):
-        if (head.gateway, head.epoch, head.sequence) != (batch.gateway, batch.epoch, batch.first + number):
+    gateway, epoch = batch.gateway, batch.epoch
+    for number, entry in enumerate(found):
+        head = entry.head
+        if head.sequence != batch.first + number or head.epoch != epoch or head.gateway != gateway:
             raise BadBatch(f"record {number} is of another writer, epoch or sequence than the batch")
         if (head.kind == "call") != bool(head.phase):
             raise BadBatch(f"record {number} has no phase, or one that its kind does not have")

@@ -12,8 +12,9 @@ import structlog
 
 from audit_service import store
 from audit_service.checkpoint import Published, Signer
+from audit_service.entry import undamaged
 from audit_service.sequencing import step as steps
-from audit_service.sequencing.ports import Ports, Witnessed, nobody
+from audit_service.sequencing.ports import Ports, Read, Witnessed, nobody
 from audit_service.sequencing.step import Refused as Refused
 from audit_service.sequencing.step import Step, SteppedDown, Term
 from audit_service.sequencing.store import FileGuard, Transactions, elect
@@ -35,6 +36,7 @@ class Sequencer:
     suite      hash suite of shards that are opened from now on
     clock      decides days and years; without one, the database's does
     witnessed  the checkpoints of an origin that witnesses show, each signed by a key of ours
+    read       gives the records of a stored batch
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Sequencer:
         suite: Suite = SHA256,
         clock: Clock | None = None,
         witnessed: Witnessed = nobody,
+        read: Read = undamaged,
     ) -> None:
         self._database = database
         self._signer = signer
@@ -53,12 +56,14 @@ class Sequencer:
         self._suite = suite
         self._clock = clock
         self._witnessed = witnessed
+        self._read = read
         self.wake = asyncio.Event()
         self.refused = ""
 
     def ports(self, connection: Any) -> Ports:
         """What the steps work with, over one connection."""
-        return Ports(Transactions(connection), self._guard, self._signer, self._suite, self._clock, self._witnessed)
+        storage = Transactions(connection)
+        return Ports(storage, self._guard, self._signer, self._suite, self._clock, self._witnessed, self._read)
 
     async def lead(self) -> None:
         """Try to be elected; if so, sequence until something fails."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 
 from audit_service.checkpoint import Seen, Signer
-from audit_service.entry import Batch, Entry
+from audit_service.entry import Batch, Entry, undamaged
 from audit_service.store import Shard
 from runtime.clock import Clock
 from tlog.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ STEP_BYTES, STEP_BATCHES = 4 * 1024 * 1024, 512
 """About as much is taken in one step."""
 Tiles = dict[tuple[int, int], bytes]
 Witnessed = Callable[[str], Awaitable[Sequence[Checkpoint]]]
+Read = Callable[[Batch], list[Entry]]
 
 
 class Head(NamedTuple):
@@ -126,7 +127,8 @@ async def nobody(_origin: str) -> Sequence[Checkpoint]:
 @dataclass(frozen=True)
 class Ports:
     """What a sequencer works with. `witnessed` gives the checkpoints of an origin that witnesses show, each signed by a
-    key of ours; without a clock the database's is used."""
+    key of ours; without a clock the database's is used. `read` gives the records of a stored batch, or raises BadBatch
+    where it is not what was acknowledged."""
 
     storage: Storage
     guard: Guard
@@ -134,6 +136,7 @@ class Ports:
     suite: Suite = SHA256
     clock: Clock | None = None
     witnessed: Witnessed = nobody
+    read: Read = undamaged
 
     async def now(self, rows: Rows) -> datetime:
         now = await rows.now() if self.clock is None else self.clock.now()

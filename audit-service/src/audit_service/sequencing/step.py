@@ -17,8 +17,8 @@ from typing import NamedTuple
 import structlog
 
 from audit_service.checkpoint import Seen, Signer
-from audit_service.entry import BadBatch, Batch, Entry, batch_of, entries, segment_of, undamaged
-from audit_service.sequencing.ports import STEP_BATCHES, STEP_BYTES, Head, Ports, Rows, Tiles
+from audit_service.entry import BadBatch, Batch, Entry, batch_of, entries, segment_of
+from audit_service.sequencing.ports import STEP_BATCHES, STEP_BYTES, Head, Ports, Read, Rows, Tiles
 from audit_service.store import Shard, look_up
 from tlog import checkpoint
 from tlog.hashes import SUITES, Suite
@@ -235,7 +235,7 @@ async def step(ports: Ports, term: Term) -> Step:
         if head.shard.origin != ports.signer.origin_at(now):
             raise SteppedDown
         waiting = await rows.waiting(term.damaged)
-        taken, added = _readable(waiting, term.damaged)
+        taken, added = _readable(ports.read, waiting, term.damaged)
         if not taken:
             return Step(0, False, head.size, head.root)
         new = await _append(rows, head, edge, added, now)
@@ -272,14 +272,14 @@ async def _seal(ports: Ports, term: Term) -> None:
     await ports.guard.write(Seen(head.size, head.root, head.shard.origin, head.shard.id))
 
 
-def _readable(waiting: list[tuple[int, Batch]], damaged: set[int]) -> tuple[list[int], list[Entry]]:
+def _readable(read: Read, waiting: list[tuple[int, Batch]], damaged: set[int]) -> tuple[list[int], list[Entry]]:
     """Ids and records of the batches that are still what was acknowledged. A damaged one stays where it is, and is no
     reason to hold up the others."""
     taken: list[int] = []
     added: list[Entry] = []
     for number, batch in waiting:
         try:
-            added += undamaged(batch)
+            added += read(batch)
             taken.append(number)
         except BadBatch as error:
             damaged.add(number)

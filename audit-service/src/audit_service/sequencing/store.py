@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 
-from audit_service import store
+from audit_service import copying, store
 from audit_service.checkpoint import Published, Seen
 from audit_service.entry import Batch, Entry
 from audit_service.sequencing.ports import STEP_BATCHES, STEP_BYTES, Head, Rows, Tiles
@@ -140,30 +140,19 @@ class Transaction:
     async def add(self, first: int, added: Sequence[Entry], segments: dict[str, str], now: datetime) -> None:
         for segment in sorted(segments.values()):
             await open_segment(self._tx, segment)
-        rows = [(index, segments[entry.head.retention], entry) for index, entry in enumerate(added, first)]
-        await self._copy(
-            "leaf", ["segment", "leaf_index", "body", "sequenced_at"],
-            [(segment, index, entry.leaf, now) for index, segment, entry in rows],
-        )  # fmt: skip
-        await self._copy(
-            "entry_index", ["leaf_index", "call_id", "segment", "kind", "private_sha256"],
-            [(index, entry.head.call, segment, entry.head.phase or "event", _digest(entry.private))
-             for index, segment, entry in rows],
-        )  # fmt: skip
-        private = [(segment, index, entry.private) for index, segment, entry in rows if entry.private]
-        if private:
-            await self._copy("erasable", ["segment", "leaf_index", "body"], private)
+        await copying.copy(self._tx, "leaf", LEAF, _leaf_rows(first, added, segments, now))
+        await copying.copy(self._tx, "entry_index", ENTRY_INDEX, _index_rows(first, added, segments))
+        if private := _private_rows(first, added, segments):
+            await copying.copy(self._tx, "erasable", ERASABLE, private)
         await self._settle_calls(first, added)
-
-    async def _copy(self, table: str, columns: list[str], rows: Sequence[tuple[Any, ...]]) -> None:
-        await self._tx.copy_records_to_table(table, schema_name="audit", columns=columns, records=rows)
 
     async def _settle_calls(self, first: int, added: Sequence[Entry]) -> None:
         ended = {entry.head.call for entry in added if entry.head.phase == "outcome"}
         if ended:
             await end_calls(self._tx, sorted(ended))
-        begun = [(head.call, head.gateway, head.epoch, index) for index, (head, _, _) in enumerate(added, first)
-                 if head.phase == "intent" and head.call not in ended]  # fmt: skip
+        begun = [(entry.head.call, entry.head.gateway, entry.head.epoch, index)
+                 for index, entry in enumerate(added, first)
+                 if entry.head.phase == "intent" and entry.head.call not in ended]  # fmt: skip
         if begun:
             await begin_calls(self._tx, begun)
 
@@ -213,5 +202,47 @@ async def begin_calls(tx: Any, intents: Sequence[tuple[str, str, int, int]]) -> 
     )
 
 
-def _digest(private: bytes) -> bytes | None:
-    return hashlib.sha256(private).digest() if private else None
+# --- rows of leaves ---------------------------------------------------------------------------------------------------
+LEAF = ("segment", "sequenced_at", "leaf_index", "body")
+ENTRY_INDEX = ("segment", "kind", "leaf_index", "call_id", "private_sha256")
+ERASABLE = ("segment", "leaf_index", "body")
+
+
+def _leaf_rows(first: int, added: Sequence[Entry], segments: dict[str, str], now: datetime) -> list[bytes]:
+    """In the order of LEAF. What all leaves of a class have in common is written once."""
+    moment = copying.timestamp(now)
+    begins = {name: copying.row_of(4) + copying.text(segment) + moment for name, segment in segments.items()}
+    bigint, binary = copying.bigint, copying.binary
+    return [
+        b"%b%b%b" % (begins[entry.head.retention], bigint(index), binary(entry.leaf))
+        for index, entry in enumerate(added, first)
+    ]
+
+
+def _index_rows(first: int, added: Sequence[Entry], segments: dict[str, str]) -> list[bytes]:
+    """In the order of ENTRY_INDEX."""
+    begins = {
+        (name, phase): copying.row_of(5) + copying.text(segment) + copying.text(phase or "event")
+        for name, segment in segments.items()
+        for phase in ("intent", "outcome", "denied", "")
+    }
+    bigint, uuid, binary = copying.bigint, copying.uuid, copying.binary
+    return [
+        b"%b%b%b%b" % (
+            begins[entry.head.retention, entry.head.phase],
+            bigint(index),
+            uuid(entry.head.call),
+            binary(hashlib.sha256(entry.private).digest()) if entry.private else copying.NULL,
+        )
+        for index, entry in enumerate(added, first)
+    ]  # fmt: skip
+
+
+def _private_rows(first: int, added: Sequence[Entry], segments: dict[str, str]) -> list[bytes]:
+    """In the order of ERASABLE, for those that have something to erase."""
+    begins = {name: copying.row_of(3) + copying.text(segment) for name, segment in segments.items()}
+    return [
+        b"%b%b%b" % (begins[entry.head.retention], copying.bigint(index), copying.binary(entry.private))
+        for index, entry in enumerate(added, first)
+        if entry.private
+    ]

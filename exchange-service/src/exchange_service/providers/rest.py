@@ -1,7 +1,7 @@
 """Providers that speak HTTP: the request is built anew from checked parts and sent over a kept, pinned connection."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -19,6 +19,8 @@ from wire.catalog import Interface
 from wire.paths import Template
 
 IDLE_S = DEFAULT_IDLE_S
+ALWAYS = b"accept: */*\r\naccept-encoding: identity\r\nuser-agent: tongdao\r\n"
+"""What every provider is told."""
 
 
 class RestProvider:
@@ -46,9 +48,12 @@ class RestProvider:
     async def ask(self, question: Question, timeout_s: float) -> Answer:
         """The provider's answer once its head is here; raises Refusal."""
         target = self._target(question)
-        if self._signer is None:
-            return await self._send(question, target, (), timeout_s)
-        return await self._ask_signed(self._signer, question, target, timeout_s)
+        try:
+            if self._signer is None:
+                return await self._sent(question, target, (), timeout_s)
+            return await self._ask_signed(self._signer, question, target, timeout_s)
+        except (UpstreamFault, EgressDenied, OSError) as failure:
+            raise refusal_of(failure) from None
 
     async def _ask_signed(self, signer: Signer, question: Question, target: bytes, timeout_s: float) -> Answer:
         """The same with the provider's credential; after a 401 once more, if there is a newer one."""
@@ -59,7 +64,7 @@ class RestProvider:
             signed = await asyncio.ensure_future(signer.sign(method, target, body, until - loop.time()))
             if loop.time() >= until:
                 raise Refusal(codes.PROVIDER_TIMEOUT, "nothing was left of the deadline")
-            answer = await self._send(question, signed.target, signed.lines, until - loop.time())
+            answer = await self._sent(question, signed.target, signed.lines, until - loop.time())
             if answer.status != 401:
                 return answer
             answer.discard()
@@ -67,20 +72,17 @@ class RestProvider:
                 break
         raise Refusal(codes.CREDENTIAL_REFUSED, "the provider answered 401")
 
-    async def _send(
-        self, question: Question, target: bytes, lines: Iterable[tuple[bytes, bytes]], timeout_s: float
-    ) -> Answer:
+    def _sent(
+        self, question: Question, target: bytes, lines: Sequence[tuple[bytes, bytes]], timeout_s: float
+    ) -> Awaitable[Answer]:
         method = question.operation.method
-        told = [*_lines(question, timeout_s), *question.lines, *lines]
-        head = request_head(method.encode(), target, self._host, told, question.length)
-        try:
-            return await self._connections().send(
-                head, question.body, timeout_s=timeout_s, is_head=method == "HEAD", new=question.again
-            )
-        except UpstreamFault as fault:
-            raise refusal_of(fault) from None
-        except (EgressDenied, OSError) as error:
-            raise not_connected(error) from None
+        further = (*question.lines, *lines)
+        head = request_head(
+            method.encode(), target, self._host, further, question.length, ready=_lines(question, timeout_s)
+        )
+        return self._connections().send(
+            head, question.body, timeout_s=timeout_s, is_head=method == "HEAD", new=question.again
+        )
 
     def _connections(self) -> Upstream:
         """The kept connections. With another client certificate others are made; the old ones end when idle."""
@@ -91,55 +93,47 @@ class RestProvider:
         return self._upstream
 
     def _target(self, question: Question) -> bytes:
-        path = self._targets[question.operation].fill(dict(question.values))
-        query = urlencode(list(parse_query(question.query)), quote_via=quote)
-        return f"{self._base_path}{path}{'?' if query else ''}{query}".encode("ascii")
+        path = self._base_path + self._targets[question.operation].fill(question.values)
+        if question.query:
+            path = f"{path}?{urlencode(list(parse_query(question.query)), quote_via=quote)}"
+        return path.encode("ascii")
 
     async def probe(self, timeout_s: float) -> None:
         """A connection to a checked address, with TLS where the provider has it, and its end; raises Refusal."""
         try:
             await self._connections().probe(timeout_s)
-        except UpstreamFault as fault:
-            raise refusal_of(fault) from None
-        except (EgressDenied, OSError) as error:
-            raise not_connected(error) from None
+        except (UpstreamFault, EgressDenied, OSError) as failure:
+            raise refusal_of(failure) from None
 
     def close(self) -> None:
         """End the connections; calls under way fail."""
         self._upstream.close()
 
 
-def _lines(question: Question, timeout_s: float) -> list[tuple[bytes, bytes]]:
+def _lines(question: Question, timeout_s: float) -> bytes:
     """Everything that the provider is told beside the question itself; after the time-out nobody waits for it."""
-    lines = [
-        (b"accept", b"*/*"),
-        (b"accept-encoding", b"identity"),
-        (b"user-agent", b"tongdao"),
-        (b"tongdao-call", question.call.encode()),
-        (b"tongdao-timeout-ms", b"%d" % (timeout_s * 1000)),
-    ]
+    call, left_ms = question.call.encode(), timeout_s * 1000
+    lines = b"%btongdao-call: %b\r\ntongdao-timeout-ms: %d\r\n" % (ALWAYS, call, left_ms)
     if question.content_type:
-        lines.append((b"content-type", question.content_type.encode("latin-1")))
+        lines += b"content-type: %b\r\n" % question.content_type.encode("latin-1")
     if question.idempotency_key:
-        lines.append((b"idempotency-key", question.idempotency_key.encode("latin-1")))
+        lines += b"idempotency-key: %b\r\n" % question.idempotency_key.encode("latin-1")
     if question.trace:
-        lines.append((b"traceparent", question.trace))
+        lines += b"traceparent: %b\r\n" % question.trace
     return lines
 
 
-def refusal_of(fault: UpstreamFault) -> Refusal:
-    """What a provider's failure means for the consumer."""
-    if isinstance(fault, TimedOut):
-        return Refusal(codes.PROVIDER_TIMEOUT, str(fault))
-    if isinstance(fault, Unreachable):
-        return Refusal(codes.PROVIDER_UNREACHABLE, str(fault))
-    if isinstance(fault, Cut):
-        return Refusal(codes.PROVIDER_CUT, str(fault))
-    return Refusal(codes.PROVIDER_BROKEN_ANSWER, f"{fault}; the call may have taken effect")
-
-
-def not_connected(error: EgressDenied | OSError) -> Refusal:
-    """Why no address could be connected to."""
-    if isinstance(error, EgressDenied):
-        return Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(error))
-    return Refusal(codes.PROVIDER_UNREACHABLE, f"name not resolved: {type(error).__name__}")
+def refusal_of(failure: UpstreamFault | EgressDenied | OSError) -> Refusal:
+    """What it means for the consumer that a provider failed, or that no address of it could be connected to."""
+    match failure:
+        case TimedOut():
+            return Refusal(codes.PROVIDER_TIMEOUT, str(failure))
+        case Unreachable():
+            return Refusal(codes.PROVIDER_UNREACHABLE, str(failure))
+        case Cut():
+            return Refusal(codes.PROVIDER_CUT, str(failure))
+        case EgressDenied():
+            return Refusal(codes.PROVIDER_FORBIDDEN_ADDRESS, str(failure))
+        case OSError():
+            return Refusal(codes.PROVIDER_UNREACHABLE, f"name not resolved: {type(failure).__name__}")
+    return Refusal(codes.PROVIDER_BROKEN_ANSWER, f"{failure}; the call may have taken effect")

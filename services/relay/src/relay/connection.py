@@ -70,6 +70,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, freed: Callable[["Connection"], None], gone: Callable[["Connection"], None]) -> None:
         """freed  told when the connection can take the next request; gone, when it never will"""
+        self._loop = asyncio.get_running_loop()
         self._freed = freed
         self._gone = gone
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -95,24 +96,27 @@ class Connection(asyncio.Protocol):
         self._out = Outflow(self._transport)
 
     # --- one request
-    async def send(self, head: bytes, body: bytes | AsyncIterator[bytes], is_head: bool, deadline: float) -> Answer:
-        """The answer once its head is here; `deadline` is on the loop's clock. Raises UpstreamFault."""
-        reply: Promise[Answer] = Promise()
-        self._reply = reply
+    def send(self, request: bytes, is_head: bool, deadline: float) -> Promise[Answer]:
+        """Send a whole request. Of its answer the head will be here then, or it fails with an UpstreamFault.
+
+        deadline  on the loop's clock
+        """
+        self._reply = reply = Promise[Answer]()
         self._answer = None
         self._is_head = is_head
         self.deadline = deadline
-        self._timeout_s = deadline - asyncio.get_running_loop().time()
-        if isinstance(body, bytes):
-            self._out.write(head + body)
-        else:
-            await self._send_parts(head, body, reply)
+        self._timeout_s = deadline - self._loop.time()
+        self._out.write(request)
+        return reply
+
+    async def send_parts(self, head: bytes, body: AsyncIterator[bytes], is_head: bool, deadline: float) -> Answer:
+        """The same with a body that is still arriving. An answer before its end leaves the rest unsent."""
+        self._sending = True
+        reply = self.send(head, is_head, deadline)
+        await self._pass_on(body, reply)
         return await reply
 
-    async def _send_parts(self, head: bytes, body: AsyncIterator[bytes], reply: Promise[Answer]) -> None:
-        """A request whose body is still arriving. An answer before its end leaves the rest unsent."""
-        self._sending = True
-        self._out.write(head)
+    async def _pass_on(self, body: AsyncIterator[bytes], reply: Promise[Answer]) -> None:
         try:
             async for chunk in body:
                 if self.lost or reply.done:
@@ -131,7 +135,7 @@ class Connection(asyncio.Protocol):
 
     def _still_moving(self) -> None:
         """Streams are limited by their pauses, not by their length."""
-        self.deadline = asyncio.get_running_loop().time() + self._timeout_s
+        self.deadline = self._loop.time() + self._timeout_s
 
     def fail(self, error: UpstreamFault) -> None:
         """End the request under way with `error`, and the connection with it."""
@@ -148,19 +152,19 @@ class Connection(asyncio.Protocol):
 
     # --- bytes in
     def data_received(self, data: bytes) -> None:
-        if self._reply is None and self._answer is None:
-            self._drop()  # an answer to nothing: never let it meet the next question
-            return
-        if self._answer is None:
+        if self._answer is not None:
+            self._padding.arrived(len(data))
+        elif self._reply is not None:
             self._head_bytes += len(data)
         else:
-            self._padding.arrived(len(data))
+            self._drop()  # an answer to nothing: never let it meet the next question
+            return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self.fail(Broken(f"not a valid answer: {error.__context__ or error}", sent=True))
             return
-        if (self._answer is None and self._head_bytes > MAX_HEAD_BYTES) or self._padding.too_much:
+        if self._head_bytes > MAX_HEAD_BYTES if self._answer is None else self._padding.too_much:
             self.fail(Broken("the head of the answer, or what surrounds its body, is too large", sent=True))
             return
         self._go_on()

@@ -50,7 +50,7 @@ class Upstream:
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
-    async def send(
+    def send(
         self,
         head: bytes,
         body: bytes | AsyncIterator[bytes] = b"",
@@ -59,23 +59,39 @@ class Upstream:
         repeatable: bool = False,
         is_head: bool = False,
         new: bool = False,
-    ) -> Answer:
-        """Send one request; the answer once its head is here. Raises UpstreamFault.
+    ) -> Awaitable[Answer]:
+        """Send one request; the answer once its head is here. Raises UpstreamFault, or what `resolve` raises.
 
         repeatable  the request may be sent a second time: when a kept connection turns out to have been closed by the
                     origin in the meantime, it is repeated once on a new one
         new         on a new connection, whatever is kept
         """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout_s
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        if not isinstance(body, bytes):
+            return self._send_parts(head, body, is_head, deadline, new=new)
+        request = head + body
+        kept = None if new or repeatable else self._kept()
+        if kept is not None:
+            return kept.send(request, is_head, deadline)  # no coroutine of our own: nothing is left to do afterwards
+        return self._send_whole(request, is_head, deadline, repeatable=repeatable, new=new)
+
+    async def _send_whole(
+        self, request: bytes, is_head: bool, deadline: float, *, repeatable: bool, new: bool
+    ) -> Answer:
         connection = await self._connection(deadline, new=new)
         try:
-            return await connection.send(head, body, is_head, deadline)
+            return await connection.send(request, is_head, deadline)
         except Stale:
-            if not (repeatable and isinstance(body, bytes)):
+            if not repeatable:
                 raise
         connection = await self._connection(deadline, new=True)
-        return await connection.send(head, body, is_head, deadline)
+        return await connection.send(request, is_head, deadline)
+
+    async def _send_parts(
+        self, head: bytes, body: AsyncIterator[bytes], is_head: bool, deadline: float, *, new: bool
+    ) -> Answer:
+        connection = await self._connection(deadline, new=new)
+        return await connection.send_parts(head, body, is_head, deadline)
 
     async def probe(self, timeout_s: float) -> None:
         """Make a connection, with TLS where the origin has it, and end it; raises Unreachable."""
@@ -87,16 +103,23 @@ class Upstream:
         while True:
             if self._closed:
                 raise Unreachable("no longer in use", sent=False)
-            while self._idle and not new:
-                connection = self._idle.pop()
-                if not connection.lost:
-                    return connection
+            kept = None if new else self._kept()
+            if kept is not None:
+                return kept
             if len(self._open) + self._opening < self._most:
                 return await self._new(deadline)
             if self._idle:
                 self._end(self._idle.popleft())
             else:
                 await self._turn(deadline)
+
+    def _kept(self) -> Connection | None:
+        """The connection that was used last, of those that are free."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.lost:
+                return connection
+        return None
 
     async def _turn(self, deadline: float) -> None:
         """Wait until a connection is free."""

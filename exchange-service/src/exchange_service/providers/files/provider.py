@@ -18,7 +18,7 @@ from exchange_service.providers.files.local import LocalShelf
 from exchange_service.providers.files.s3 import S3Shelf
 from exchange_service.providers.files.shelf import Found, Shelf, Span, span_of, whole_name
 from exchange_service.providers.provider import Answer, Made, Question, Whole
-from exchange_service.providers.rest import not_connected, refusal_of
+from exchange_service.providers.rest import refusal_of
 from relay.call import BodyTooLarge
 from relay.egress import Egress, EgressDenied
 from relay.upstream import Broken, TimedOut, UpstreamFault
@@ -235,10 +235,8 @@ async def _within(left_s: float, work: Awaitable[T]) -> T:
             return await work
     except TimeoutError:
         raise Refusal(codes.PROVIDER_TIMEOUT, "the place of the files did not answer in time") from None
-    except UpstreamFault as fault:
-        raise refusal_of(fault) from None
-    except (EgressDenied, OSError) as error:
-        raise not_connected(error) from None
+    except (UpstreamFault, EgressDenied, OSError) as failure:
+        raise refusal_of(failure) from None
 
 
 def _shelf_of(

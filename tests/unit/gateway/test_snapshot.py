@@ -5,16 +5,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway import held
 from gateway.snapshot import Catalog
 from harness.gate import PEOPLE_GRANT
-from wire.catalog import Entry, Grant, Snapshot
+from wire.catalog import Entry, Grant, Snapshot, State
 
 pytestmark = pytest.mark.requirement("QUO-07")
 SYSTEMS, INTERFACES = ("a", "b", "c"), ("a", "x/v1", "x/v2")
 """A name may be both: what is of one kind is never found under the other."""
+UUID = "0198c5d2-6b1e-7abc-8def-0123456789ab"
+IDS = ("1", "2", UUID, UUID.upper(), UUID.replace("-", ""), "{" + UUID[1:-1] + "}", "x" * 36, "一" * 36)
+"""Texts that some would read as one and the same UUID are ids of their own."""
 grants = st.builds(
     lambda name, system, interface: msgspec.structs.replace(PEOPLE_GRANT, id=name, system=system, interface=interface),
-    st.sampled_from("123456"), st.sampled_from(SYSTEMS), st.sampled_from(INTERFACES),
+    st.sampled_from(IDS), st.sampled_from(SYSTEMS), st.sampled_from(INTERFACES),
 )  # fmt: skip
 changes = st.lists(st.tuples(grants, st.booleans()), max_size=40)
 
@@ -53,7 +57,7 @@ def test_grants_are_found_as_they_come_change_and_go(first: list[Grant], then: l
         expected.pop(grant.id, None) if gone else expected.update({grant.id: grant})
     check(catalog, expected)
     catalog.apply([entry(grant, gone=True) for grant in expected.values()])
-    assert (catalog._grants, catalog._held, catalog._holders) == ({}, {}, {})
+    assert not any(vars(catalog._grants).values())
 
 
 @given(changes)
@@ -65,3 +69,28 @@ def test_a_new_snapshot_leaves_nothing_of_the_old_one(before: list[tuple[Grant, 
     assert (
         catalog.grants(interface=PEOPLE_GRANT.interface) == catalog.grants(system=PEOPLE_GRANT.system) == [PEOPLE_GRANT]
     )
+
+
+@given(st.lists(grants, min_size=1, max_size=8, unique_by=lambda grant: grant.id))
+def test_what_is_ready_is_the_newest(some: list[Grant]) -> None:
+    catalog = Catalog()
+    for grant in some:
+        for purpose in ("first", "second"):
+            changed = msgspec.structs.replace(grant, purpose=purpose, state=State(standing="suspended", by="a"))
+            catalog.apply([entry(changed, gone=False)])
+            rules = catalog.known(grant.system, grant.interface).grants
+            assert [rule.grant for rule in rules if rule.grant.id == grant.id] == [changed]
+            assert catalog.grant(grant.id) == changed
+        catalog.apply([entry(grant, gone=True)])
+        assert catalog.known(grant.system, grant.interface).grants == []
+
+
+def test_more_than_can_be_ready_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(held, "READY", 2)
+    catalog = Catalog()
+    for system in SYSTEMS:
+        catalog.apply([entry(msgspec.structs.replace(PEOPLE_GRANT, id=system, system=system), gone=False)])
+    for system in SYSTEMS * 2:
+        assert [rule.grant.id for rule in catalog.known(system, PEOPLE_GRANT.interface).grants] == [system]
+        assert catalog.known(system, "nobody/v1").grants == []
+    assert len(catalog._grants._ready) <= 2

@@ -16,7 +16,7 @@ from peers.load import Answers
 from peers.processes import family
 
 TICK_NS = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
-QUIET, LOOK_S, QUIET_WITHIN_S = 0.05, 0.2, 20
+QUIET, LOOK_S, QUIET_WITHIN_S = 0.08, 0.2, 20
 """Share of a core below which processes are quiet, how long that is looked at, how long it is waited for."""
 
 

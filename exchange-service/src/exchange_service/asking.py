@@ -1,8 +1,9 @@
 """Asking a provider: breaker and bulkhead, what is left of the deadline, and once more where that does no harm."""
 
 import time
-from dataclasses import replace
 from typing import Final
+
+import msgspec
 
 from exchange_service.health import now_ms
 from exchange_service.providers.provider import Answer, Question
@@ -94,7 +95,7 @@ async def ask(visit: Visit, question: Question, deadline_ms: int) -> Answer:
         if answer.status not in ASK_AGAIN_AT or not may_ask_again(visit, question, deadline_ms, began):
             return answer
         answer.discard()
-    return await attempt(visit, replace(question, again=True), deadline_ms)
+    return await attempt(visit, msgspec.structs.replace(question, again=True), deadline_ms)
 
 
 def may_ask_again(visit: Visit, question: Question, deadline_ms: int, began: float) -> bool:

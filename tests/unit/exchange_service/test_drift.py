@@ -115,3 +115,13 @@ json_values = st.recursive(
 def test_no_answer_and_no_schema_make_it_fail(answer: Any, schema: Any) -> None:
     words = {"type": schema, "properties": {"a": schema}, "items": schema, "required": schema, "$ref": "#/properties/a"}
     drift(["a.b"], words).look(answer)
+
+
+@given(
+    st.lists(st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.text() | st.just({})), max_size=6)
+)
+def test_what_was_found_in_the_answer_before_changes_nothing(answers: list[Any]) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    remembers = drift(["a", "b"], schema)
+    for answer in answers:
+        assert remembers.look(answer) == drift(["a", "b"], schema).look(answer)

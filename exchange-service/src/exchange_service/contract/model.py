@@ -152,13 +152,16 @@ class Open:
 class Closed:
     """An object on the way to something granted: only members named here stay.
 
-    granted  member -> the grant's dotted name that ends here
+    granted  member -> the grant's dotted name that ends here      dotted  these names
+    size     how many members are named: an object of that size has all of them
     masked, dropped, inner as above, `opened` granted members with something masked below
     kind     the type for msgspec of what may stand at this place
     read     text -> a value of that type; unnamed members are skipped and never made
     """
 
     granted: Mapping[str, str]
+    dotted: frozenset[str]
+    size: int
     masked: Sequence[Masked]
     dropped: Sequence[Dropped]
     opened: Mapping[str, Open]
@@ -276,7 +279,8 @@ def closed_node(branch: Branch, path: str) -> Closed:
     opened = {n: open_node(below, f"{path}{n}.") for n, below in plain.items() if below.granted and below.masks_below}
     inner = {name: closed_node(below, f"{path}{name}.") for name, below in plain.items() if not below.granted}
     kind = kind_of(dict.fromkeys(met, msgspec.Raw) | {name: Any for name, _, _ in masked} | kinds(inner))
-    return Closed(granted, masked, dropped, opened, inner, kind, msgspec.json.Decoder(kind).decode)
+    dotted, read = frozenset(granted.values()), msgspec.json.Decoder(kind).decode
+    return Closed(granted, dotted, len(met), masked, dropped, opened, inner, kind, read)
 
 
 def masks_at(

@@ -5,7 +5,7 @@ once with the grant's own type, which makes spans of the granted values and skip
 and what lies on the way are touched in Python, and the spans are joined again. Measured in bench/projector.py.
 """
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from typing import Any, Final
 
 import msgspec
@@ -88,7 +88,7 @@ def objects_of(node: Closed, value: Any) -> list[Members]:
 
 def close(node: Closed, objects: list[Members], met: Met) -> None:
     """Finish the objects of a closed node in place. Unnamed members are not there any more."""
-    note_granted(node.granted, objects, met)
+    note_granted(node, objects, met)
     if node.dropped:
         take_out(node.dropped, objects, met)
     if node.masked:
@@ -117,15 +117,15 @@ def descend(name: str, node: Closed, objects: list[Members]) -> list[Members]:
     return found
 
 
-def note_granted(granted: Mapping[str, str], objects: Sequence[Members], met: Met) -> None:
+def note_granted(node: Closed, objects: Sequence[Members], met: Met) -> None:
     """Note which granted members the objects have; mostly the first has all."""
-    missing: Set[str] = granted.keys()
+    missing: Set[str] = node.granted.keys()
     for members in objects:
-        missing = missing - members.keys()
+        missing = missing - members.keys() if len(members) < node.size else frozenset()
         if not missing:
-            met.fields.update(granted.values())
+            met.fields |= node.dotted
             return
-    met.fields.update(dotted for name, dotted in granted.items() if name not in missing)
+    met.fields.update(dotted for name, dotted in node.granted.items() if name not in missing)
 
 
 def take_out(dropped: Sequence[Dropped], objects: Sequence[Members], met: Met) -> None:

@@ -57,12 +57,20 @@ def read(body: bytes) -> Text:
     except RecursionError:
         raise BadJson(f"deeper than {DEEPEST} levels") from None
     openers = body.count(b"{") + body.count(b"[")
-    members = _measure(tree, openers) if _may_exceed(body, openers) else None
+    members = _members(body, tree, openers)
     if _has_duplicates(body, tree, members):
         raise BadJson("a member appears twice in one object")
     if _has_long_number(body):
         raise BadJson(f"a number of more than {LONGEST_NUMBER} characters")
     return Text(body, tree)
+
+
+def _members(body: bytes, tree: object, openers: int) -> int | None:
+    """How many members all objects have together, where that is told at once or has to be. Raises BadJson beyond a
+    limit."""
+    if openers == 1 and type(tree) is dict and len(tree) <= MOST_MEMBERS:
+        return len(tree)  # its own is the one sign in the text
+    return _measure(tree, openers) if _may_exceed(body, openers) else None
 
 
 def _may_exceed(body: bytes, openers: int) -> bool:

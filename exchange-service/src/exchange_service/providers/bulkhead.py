@@ -13,10 +13,6 @@ class Bulkhead:
     most: int
     under_way: int = 0
 
-    @property
-    def full(self) -> bool:
-        return self.under_way >= self.most
-
 
 class Bulkheads:
     """One for each department; it outlives every registration of the department's interfaces."""
@@ -41,9 +37,9 @@ class Compartment:
     def enter(self) -> str:
         """Count one call in; if there is no room, why not, and nothing is counted."""
         own, shared = self.own, self.shared
-        if own.full:
+        if own.under_way >= own.most:
             return f"{own.under_way} calls of this interface are under way"
-        if shared.full:
+        if shared.under_way >= shared.most:
             return f"{shared.under_way} calls to this provider are under way"
         own.under_way += 1
         shared.under_way += 1

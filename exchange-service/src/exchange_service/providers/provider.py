@@ -5,14 +5,14 @@ decided around it. It connects only to addresses that `relay.egress` has checked
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from wire.catalog import Operation
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(msgspec.Struct, frozen=True, kw_only=True):
     """One question, checked against the interface's contract.
 
     values   path variables, decoded        query   as it was sent, without "?": name=value pairs, percent-encoded
@@ -24,7 +24,7 @@ class Question:
     """
 
     operation: Operation
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = msgspec.field(default_factory=dict)
     query: str = ""
     body: bytes | AsyncIterator[bytes] = b""
     length: int | None = 0

@@ -7,7 +7,6 @@ leave in XML that would not have left in JSON.
 zeep and lxml are dear to import; `kinds.py` imports this module when the first SOAP interface is registered.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
@@ -68,7 +67,7 @@ class SoapProvider:
         envelope = await apart(len(body), _question, operation, body, self._version, above=IN_A_THREAD_BYTES)
         content_type, fields = codec.http_fields(operation, self._version)
         answer = await self._http.ask(
-            dataclasses.replace(
+            msgspec.structs.replace(
                 question, operation=self._post, values={}, query="", body=envelope, length=len(envelope),
                 content_type=content_type, lines=[(name.encode(), value.encode()) for name, value in fields.items()],
             ),

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 
-from gateway.limits import fields_of
+from gateway.limits import lines_of
 from gateway.quota import Lease, Quotas
 from gateway.rates import Share, burst_of, limit_of_rate, too_fast
 from gateway.shares import Shares
@@ -97,13 +97,10 @@ class Admission:
         return share
 
 
-def rate_lines(grant: Grant, place: Place, at: float) -> bytes:
+def rate_lines(grant: Grant, place: Place, at: float) -> str:
     """What is left of the grant's rate and quotas, in the form of the IETF draft on RateLimit fields.
 
     What other gateways use at this moment is not in it.
     """
-    left = int(place.share.level + 1e-9)
-    limits = [limit_of_rate(grant, left if left > 0 else 0)]
-    if place.leases:
-        limits += [lease.as_limit(at) for lease in place.leases]
-    return b"".join([f"{name}: {value}\r\n".encode() for name, value in fields_of(limits).items()])
+    rate = limit_of_rate(grant, max(0, int(place.share.level + 1e-9)))
+    return lines_of(rate, [lease.as_limit(at) for lease in place.leases] if place.leases else ())

@@ -15,7 +15,7 @@ from wire.calls import ReplyMessage
 PASSED_ON = ("content-range", "accept-ranges", "etag", "last-modified")
 """Header fields of a provider's answer that its consumer gets, beside Content-Type."""
 _VALUE = re.compile(r"[ -~]{1,255}")
-ALWAYS = b"cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
+ALWAYS = "cache-control: no-store\r\nx-content-type-options: nosniff\r\n"
 REPLAYED = f"{headers.REPLAYED.decode()}: true\r\n"
 
 
@@ -37,7 +37,7 @@ def refusal(call: Call, refused: Refusal, record: str) -> tuple[int, bytes, byte
         lines.append(b"allow: " + str(refused.facts["allow"]).encode())
     if code is codes.RANGE_NOT_SATISFIABLE and isinstance(size := facts.get("size"), int):
         lines.append(b"content-range: bytes */%d" % size)  # RFC 9110 section 15.5.17
-    return code.status, body, ALWAYS + b"".join([line + b"\r\n" for line in lines])
+    return code.status, body, ALWAYS.encode() + b"".join([line + b"\r\n" for line in lines])
 
 
 def _challenge(refused: Refusal) -> bytes:
@@ -49,10 +49,10 @@ def _challenge(refused: Refusal) -> bytes:
     return b'Bearer realm="tongdao"' + words.get(refused.code.name, b"")
 
 
-def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, timing: str) -> bytes:
+def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, timing: str) -> str:
     """Header lines of the provider's answer as it leaves."""
     lines = (
-        f"tongdao-record: {record}\r\ntongdao-request-hash: sha-256={digest};salt={salt.hex()}\r\n"
+        f"{ALWAYS}tongdao-record: {record}\r\ntongdao-request-hash: sha-256={digest};salt={salt.hex()}\r\n"
         f"server-timing: {timing}\r\n"
     )
     if reply.content_type:
@@ -62,7 +62,7 @@ def provider_lines(record: str, salt: bytes, digest: str, reply: ReplyMessage, t
         lines += "".join(f"{name}: {value}\r\n" for name, value in passed if _VALUE.fullmatch(value))
     if reply.replayed:
         lines += REPLAYED
-    return ALWAYS + lines.encode("latin-1")
+    return lines
 
 
 def trace_line(call: Call) -> bytes:

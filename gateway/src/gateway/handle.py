@@ -260,8 +260,6 @@ async def whole(gateway: Gateway, passage: Passage, reply: ReplyMessage, content
 def answer_lines(passage: Passage, allowed: Allow, place: Place, reply: ReplyMessage, hop_s: float) -> bytes:
     """The header lines of the provider's answer as it leaves."""
     timing = answer.timing(passage.started, reply, hop_s)
-    return (
-        answer.provider_lines(passage.record, passage.salt, passage.leaf.request_digest, reply, timing)
-        + rate_lines(allowed.rule.grant, place, passage.at)
-        + answer.trace_line(passage.call)
-    )
+    lines = answer.provider_lines(passage.record, passage.salt, passage.leaf.request_digest, reply, timing)
+    lines += rate_lines(allowed.rule.grant, place, passage.at)
+    return lines.encode("latin-1") + answer.trace_line(passage.call)

@@ -18,16 +18,26 @@ class Limit(NamedTuple):
     remaining: int
     reset_s: int
 
+    @property
+    def policy(self) -> str:
+        """What it is, as an item of RateLimit-Policy."""
+        return f'"{self.name}";q={self.quota};w={self.window_s}'
 
-def fields_of(limits: Sequence[Limit]) -> dict[str, str]:
-    """Both header fields."""
-    return {
-        "ratelimit-policy": ", ".join([f'"{one.name}";q={one.quota};w={one.window_s}' for one in limits]),
-        "ratelimit": ", ".join([f'"{one.name}";r={one.remaining};t={one.reset_s}' for one in limits]),
-    }
+    @property
+    def state(self) -> str:
+        """How it stands, as an item of RateLimit."""
+        return f'"{self.name}";r={self.remaining};t={self.reset_s}'
+
+
+def lines_of(first: Limit, others: Sequence[Limit]) -> str:
+    """Both header fields, as lines."""
+    policies, states = first.policy, first.state
+    for limit in others:
+        policies, states = f"{policies}, {limit.policy}", f"{states}, {limit.state}"
+    return f"ratelimit-policy: {policies}\r\nratelimit: {states}\r\n"
 
 
 def limited(refused: Refusal, limit: Limit) -> Refusal:
     """A refusal that names the limit that it is about."""
-    refused.headers.update(fields_of([limit]))
+    refused.headers.update({"ratelimit-policy": limit.policy, "ratelimit": limit.state})
     return refused

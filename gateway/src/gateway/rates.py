@@ -29,7 +29,7 @@ def burst_of(grant: Grant) -> int:
 def limit_of_rate(grant: Grant, remaining: int, reset_s: int = 0) -> Limit:
     """The burst, and the seconds in which it fills again."""
     burst = burst_of(grant)
-    window_s = max(1, round(burst / grant.rate_per_s))
+    window_s = round(burst / grant.rate_per_s) or 1
     return Limit("grant", burst, window_s, remaining, reset_s or window_s)
 
 

@@ -17,6 +17,6 @@ def uuid7(now_ms: int | None = None) -> UUID:
 
 def uuid7_text(now_ms: int, random: bytes) -> str:
     """The same as text, of 10 random bytes: a fifth of the work, for whoever makes one a call."""
-    time, noise = f"{now_ms:012x}", random.hex()
-    variant = "89ab"[random[9] & 3]
-    return f"{time[:8]}-{time[8:12]}-7{noise[:3]}-{variant}{noise[3:6]}-{noise[6:18]}"
+    digits = (now_ms.to_bytes(6, "big") + random).hex()
+    variant = "89ab"[random[2] >> 6]
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"

@@ -17,6 +17,7 @@ from starlette.responses import Response
 
 from runtime import documents, problems
 from runtime.access import PUBLIC
+from runtime.collector import settle
 from runtime.db import UnfitDatabase
 from runtime.env import WRONG_SETTINGS
 from runtime.tasks import Tasks
@@ -117,6 +118,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        settle()
         if self._encrypted is None or self._context is None:
             return
         try:

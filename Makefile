@@ -67,8 +67,8 @@ fsck-clean: .venv/.for-test ## a thousand random logs that are whole: fsck must 
 
 ci: lint types arch test ## what has to pass before a merge
 
-bench: .venv/.for-test ## governed calls per second on this machine
-	@$(BIN)/python bench/throughput.py $(ARGS)
+bench: .venv/.for-test ## beside nginx, Envoy and a naive gateway, about fifteen minutes (QUICK=1: less than five)
+	@QUICK="$(QUICK)" $(BIN)/python bench/compare.py
 
 bench-search: .venv/.for-test ## how fast 50,000 entries are searched; fails where p95 is not below 50 ms
 	@PYTHONPATH=tests $(BIN)/python bench/search.py

@@ -12,8 +12,8 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from statistics import median
 
@@ -39,7 +39,9 @@ MASKING = ("ours", "naive")
 
 def compare(plan: Plan, began: float) -> Comparison:
     """The whole run; raises Broken. began  monotonic"""
-    wrk, left_out, checks = tools.wrk(), dict[str, str](), dict[str, str]()
+    left_out: dict[str, str] = {}
+    checks: dict[str, str] = {}
+    wrk = load_tool(left_out)
     with ExitStack() as stack:
         process, port = stack.enter_context(provider())
         facts, mine = stack.enter_context(ours.started(port))
@@ -63,10 +65,19 @@ def compare(plan: Plan, began: float) -> Comparison:
         )  # fmt: skip
 
 
+def load_tool(left_out: dict[str, str]) -> tools.Tool | None:
+    """wrk, or None for a loop of our own."""
+    try:
+        return tools.wrk()
+    except tools.Missing as why:
+        left_out["wrk"] = str(why)
+        return None
+
+
 def others(stack: ExitStack, port: int, facts: Facts, left_out: dict[str, str]) -> list[Contender]:
     """Those that can be had here; why not the others is put into `left_out`. port  the provider's"""
     issuer, postgres = rivals.Issuer(), pids_of(facts, ["postgres"]).get("postgres", [])
-    starts = {
+    starts: dict[str, Callable[[], AbstractContextManager[Contender]]] = {
         "nginx": lambda: rivals.nginx(tools.nginx(), port),
         "envoy": lambda: rivals.envoy(tools.envoy(), port, issuer, cached=False),
         "envoy_cached": lambda: rivals.envoy(tools.envoy(), port, issuer, cached=True),
@@ -102,7 +113,7 @@ def committed(before: Mapping[str, int], after: Mapping[str, int], rounds: Round
     return f"{answered} calls were answered, {grown['intent']} intents and {grown['outcome']} outcomes committed"
 
 
-def about(wrk: tools.Tool, left_out: Mapping[str, str]) -> dict[str, str]:
+def about(wrk: tools.Tool | None, left_out: Mapping[str, str]) -> dict[str, str]:
     """The machine, and what runs on it."""
     processor = [text for text in Path("/proc/cpuinfo").read_text().splitlines() if text.startswith("model name")]
     versions = {} if "nginx" in left_out else {"nginx": tools.nginx().version("-v").rpartition("/")[2]}
@@ -113,7 +124,7 @@ def about(wrk: tools.Tool, left_out: Mapping[str, str]) -> dict[str, str]:
         "cores": str(os.cpu_count()),
         "Linux": platform.release(),
         "Python": platform.python_version(),
-        "wrk": wrk.version("-v").split()[1],
+        "load": wrk.version("-v").partition(" [")[0] if wrk else "a loop in Python, since there is no wrk",
         **versions,
     }
 
@@ -133,7 +144,7 @@ def main() -> None:
     quick = os.environ.get("QUICK", "") not in ("", "0")
     try:
         found = compare(QUICK if quick else FULL, began)
-    except (Broken, tools.Missing) as wrong:
+    except Broken as wrong:
         sys.exit(str(wrong))
     keep(found, "compare_quick" if quick else "compare")
     print(table(found))

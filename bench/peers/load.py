@@ -1,7 +1,8 @@
 """Load on one contender, and what came of it.
 
-Closed loop: wrk, each connection asks again as soon as it is answered. Open loop: ours, so many calls a second whatever
-happens, each timed from the moment when it should have begun, so that a server that stands still cannot hide it.
+Closed loop: wrk (or, without it, a loop of ours), each connection asks again as soon as it is answered. Open loop:
+ours, so many calls a second whatever happens, each timed from the moment when it should have begun, so that a server
+that stands still cannot hide it.
 """
 
 import json
@@ -10,12 +11,14 @@ import random
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from math import ceil
 from pathlib import Path
 from select import select
 from socket import create_connection
 from time import perf_counter
 
+from peers.asker import ask_again, status_of
 from peers.contender import CALLS, numbered
 from peers.tools import Tool
 
@@ -43,8 +46,12 @@ class Answers:
         return self.calls / self.seconds
 
 
-def closed(wrk: Tool, port: int, question: str, connections: int, seconds: float) -> Answers:
+def closed(wrk: Tool | None, port: int, question: str, connections: int, seconds: float) -> Answers:
     """As many calls as `connections` make that never wait. seconds  whole ones count, at least 1"""
+    if wrk is None:
+        numbers = count(anywhere())
+        answers, elapsed = ask_again(port, lambda: numbered(question, next(numbers)), connections, seconds)
+        return among(answers, elapsed)
     command = [str(wrk.program), "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", f"--timeout={LATE_S}s"]
     environment = {**os.environ, **wrk.environment, "QUESTION": question, "FIRST": str(anywhere())}
     done = subprocess.run(
@@ -62,6 +69,13 @@ def read(line: bytes) -> Answers:
     failed = told["refused"] + told["broken"] + told["late"]
     calls = told["answered"] - told["refused"]
     return Answers(calls, failed, told["micros"] / 1e6, told["p50_us"] / 1e3, told["p99_us"] / 1e3)
+
+
+def among(answers: Sequence[tuple[int, float]], seconds: float) -> Answers:
+    """The figures of (status, seconds) of some calls."""
+    took_s = sorted(took for status, took in answers if status == 200)
+    failed = len(answers) - len(took_s)
+    return Answers(len(took_s), failed, seconds, percentile(took_s, 0.5) * 1e3, percentile(took_s, 0.99) * 1e3)
 
 
 def anywhere() -> int:
@@ -91,9 +105,7 @@ class Line:
         if not (data := self._socket.recv(65536)):
             raise ConnectionResetError
         self._buffer += data
-        head, end, body = self._buffer.partition(b"\r\n\r\n")
-        length = head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0]
-        return int(head[9:12]) if end and len(body) >= int(length) else 0
+        return status_of(self._buffer)
 
     def close(self) -> None:
         self._socket.close()
@@ -101,9 +113,7 @@ class Line:
 
 def opened(port: int, question: str, calls_per_s: int, seconds: float) -> Answers:
     """`calls_per_s` for so long, then the answers to the last of them."""
-    took_s, failed = Schedule(port, question, calls_per_s, ceil(calls_per_s * seconds)).run()
-    took_s.sort()
-    return Answers(len(took_s), failed, seconds, percentile(took_s, 0.5) * 1e3, percentile(took_s, 0.99) * 1e3)
+    return among(Schedule(port, question, calls_per_s, ceil(calls_per_s * seconds)).run(), seconds)
 
 
 class Schedule:
@@ -116,11 +126,10 @@ class Schedule:
         self._begun = 0
         self._idle: list[Line] = []
         self._busy: list[Line] = []
-        self._took_s: list[float] = []
-        self._failed = 0
+        self._answers: list[tuple[int, float]] = []
 
-    def run(self) -> tuple[list[float], int]:
-        """To its end: how long the calls took that were answered, and how many were not."""
+    def run(self) -> list[tuple[int, float]]:
+        """To its end: status and seconds of every call, status 0 of those that were not answered."""
         start = perf_counter()
         end = start + self._calls * self._gap_s + LATE_S
         while (self._begun < self._calls or self._busy) and perf_counter() < end:
@@ -131,10 +140,9 @@ class Schedule:
             pause = due - perf_counter() if self._begun < self._calls else LATE_S
             for line in select(self._busy, [], [], max(0.0, pause))[0]:
                 self._read(line)
-        self._failed += len(self._busy) + self._calls - self._begun
         for line in self._idle + self._busy:
             line.close()
-        return self._took_s, self._failed
+        return self._answers + [(0, 0.0)] * (self._calls - len(self._answers))
 
     def _begin(self, due: float) -> None:
         line = self._idle.pop() if self._idle else Line(self._port)
@@ -147,14 +155,11 @@ class Schedule:
             status = line.answer()
         except OSError:
             self._busy.remove(line)
-            self._failed += 1
             return
-        if status == 200:
-            self._took_s.append(perf_counter() - line.due)
         if status:
+            self._answers.append((status, perf_counter() - line.due))
             self._busy.remove(line)
             self._idle.append(line)
-            self._failed += status != 200
 
 
 def percentile(ordered: Sequence[float], share: float) -> float:

@@ -33,7 +33,7 @@ class Rounds:
     """A comparison under way. direct_ms  p50 of the provider asked directly, one a round"""
 
     plan: Plan
-    wrk: Tool
+    wrk: Tool | None
     provider: Contender
     contenders: Sequence[Contender]
     samples: Samples = field(default_factory=dict)

@@ -32,6 +32,11 @@ class ServiceKey:
     def from_file(cls, path: Path, service: str) -> "ServiceKey":
         return cls(path.read_bytes().strip(), service)
 
+    @property
+    def service(self) -> str:
+        """In whose name we sign."""
+        return self._service.decode()
+
     def sign(self, method: bytes, target: bytes, digest: bytes, message: bytes = b"") -> bytes:
         """The value of the `Tongdao-Service` header: `service;unix-seconds;digest;signature`.
 

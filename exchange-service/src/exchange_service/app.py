@@ -8,7 +8,7 @@ from fastapi import FastAPI
 
 from exchange_service.answers import Answers
 from exchange_service.api import credentials, testing
-from exchange_service.call import PREFIX, Exchange, handle
+from exchange_service.call import PREFIX, Exchange, handle, handle_asked
 from exchange_service.contract.masks import MaskKey
 from exchange_service.credentials.keychain import POLL_S, Keychain
 from exchange_service.credentials.store import Store
@@ -18,6 +18,7 @@ from exchange_service.health import REPORT_S, Watch
 from exchange_service.registry import Platform, Registry
 from exchange_service.settings import Settings
 from relay.egress import Egress
+from relay.hop.answerer import frames_beside
 from relay.protocol import call_protocol
 from runtime import http
 from runtime.clock import SystemClock
@@ -119,7 +120,9 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
             door, parts.catalog, parts.key, parts.events, parts.platform, SystemClock(), settings.body_limit_bytes
         )
     )
-    return app, call_protocol(PREFIX, partial(handle, parts.exchange))
+    protocol = call_protocol(PREFIX, partial(handle, parts.exchange))
+    asked = partial(handle_asked, parts.exchange)
+    return app, frames_beside(protocol, parts.key, asked, settings.body_limit_bytes)
 
 
 def main() -> None:

@@ -8,8 +8,9 @@ Whatever goes wrong is a `Refusal` with a code; it travels back in the reply's m
 """
 
 import asyncio
+import re
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -30,6 +31,7 @@ from exchange_service.providers.provider import Answer, Question
 from exchange_service.registry import Registry, Served
 from exchange_service.releasing import content_of, judged, projected, whole
 from relay.call import BodyTooLarge, Call, ClientGone
+from relay.hop.answerer import Asked
 from relay.upstream import UpstreamFault
 from runtime.errors import Refusal
 from runtime.service_auth import ServiceKey
@@ -48,6 +50,8 @@ Outcome = tuple[ReplyMessage, bytes | Answer]
 PREFIX = b"/calls/"
 CONTENT_TYPES = {"json": "application/json", "xml": "application/xml", "form": "application/x-www-form-urlencoded"}
 """Of a question that stood beside claims."""
+call_from_frame = msgspec.msgpack.Decoder(CallMessage).decode
+_UNPRINTABLE = re.compile(rb"[^ -~]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,18 +71,20 @@ class Exchange:
 class Passage:
     """One call on its way.
 
-    body     the operation's body; None where it passes through
+    body     the operation's body; None where it passes through, and then `arriving` brings it
+    trace    value of the header traceparent, b""
     claimed  with `verify` and `compare`: the claims      sent  the whole body as it came, claims and question
     word     what they were judged to be
     visit    from the moment that it is counted in at its provider
     interpreter  turns the envelopes of a consumer round that speaks SOAP: all between has their JSON form
     """
 
-    call: Call
     message: CallMessage
     served: Served
     body: bytes | None
     sent: bytes
+    trace: bytes
+    arriving: Call | None
     claimed: Claimed | None = None
     word: Word | None = None
     visit: Visit | None = None
@@ -91,7 +97,7 @@ class Passage:
 
 
 async def handle(exchange: Exchange, call: Call) -> None:
-    """One call; every way out of here has answered the gateway, or found it gone."""
+    """One call over HTTP; every way out of here has answered the gateway, or found it gone."""
     content: bytes | Answer = b""
     message: CallMessage | None = None
     passage: Passage | None = None
@@ -99,10 +105,10 @@ async def handle(exchange: Exchange, call: Call) -> None:
         message_header, signature = call.headers.get(headers.MESSAGE, b""), call.headers.get(headers.SERVICE, b"")
         exchange.key.check(signature, call.method, call.target, None, message_header)
         message = call_from_header(message_header)
-        served = find(exchange, call.target)
+        served = find(exchange, call.target[len(PREFIX) :].decode("ascii"))
         body = None if served.is_streamed else await call.read(exchange.body_limit_bytes)
         exchange.key.check_body(signature, body)
-        passage = received(call, message, served, body)
+        passage = received(message, served, body, call.headers.get(b"traceparent", b""), call)
         reply, content = await on_its_own(served, once(exchange, passage))
     except ClientGone:
         return
@@ -120,14 +126,40 @@ async def handle(exchange: Exchange, call: Call) -> None:
             passage.visit.leave()
 
 
+async def handle_asked(exchange: Exchange, asked: Asked) -> None:
+    """One call on a framed connection, whose other end has proved that it is one of us."""
+    content: bytes | Answer = b""
+    message: CallMessage | None = None
+    passage: Passage | None = None
+    try:
+        message = call_from_frame(asked.message)
+        served = find(exchange, asked.target)
+        check_asked(exchange, served, asked)
+        passage = received(message, served, asked.body, asked.trace)
+        reply, content = await on_its_own(served, once(exchange, passage))
+    except Exception as error:
+        reply = reply_to(message, refusal_of(error), passage.asked_ms if passage is not None else 0)
+    assert isinstance(content, bytes)  # noqa: S101  # its body is here, so nothing passes through
+    asked.answer(reply, content)
+
+
+def check_asked(exchange: Exchange, served: Served, asked: Asked) -> None:
+    """What HTTP checks by itself; raises Refusal, BodyTooLarge."""
+    if served.is_streamed:
+        raise Refusal(codes.NOT_ONE_OF_US, "what passes through does not come in frames")
+    if len(asked.body) > exchange.body_limit_bytes:
+        raise BodyTooLarge(exchange.body_limit_bytes)
+    if _UNPRINTABLE.search(asked.trace):  # it becomes a header field
+        raise Refusal(codes.NOT_ONE_OF_US, "the trace cannot be read")
+
+
 def on_its_own(served: Served, work: Coroutine[Any, Any, T]) -> Awaitable[T]:
     """What calls drive themselves; drivers of databases and files want a task (see relay.waiting)."""
     return work if served.is_driven else asyncio.ensure_future(work)
 
 
-def find(exchange: Exchange, target: bytes) -> Served:
-    """The interface that the target names; raises Refusal where it is unknown here, or what is known is too old."""
-    key = target[len(PREFIX) :].decode("ascii")
+def find(exchange: Exchange, key: str) -> Served:
+    """The interface "id/version"; raises Refusal where it is unknown here, or what is known is too old."""
     if exchange.feed.age_s() > exchange.max_staleness_s:  # masks and schemas might have become stricter
         raise Refusal(codes.POLICY_STALE, "the exchange has not heard from the catalog for too long", retry_after=1)
     try:
@@ -140,9 +172,11 @@ def find(exchange: Exchange, target: bytes) -> Served:
 
 
 # --- the question ---------------------------------------------------------------------------------------------------
-def received(call: Call, message: CallMessage, served: Served, body: bytes | None) -> Passage:
+def received(
+    message: CallMessage, served: Served, body: bytes | None, trace: bytes, arriving: Call | None = None
+) -> Passage:
     """The question, taken apart and held against the contract; raises Refusal with the place of the error."""
-    passage = Passage(call, message, served, body, body or b"")
+    passage = Passage(message, served, body, body or b"", trace, arriving)
     try:
         if message.mode != "query" and served.interface.mode == "query":
             passage.claimed = claims_of(message, served, body)
@@ -245,14 +279,15 @@ async def converse(exchange: Exchange, passage: Passage) -> Outcome:
 
 def question_for(passage: Passage) -> Question:
     """What the provider is asked."""
-    message, call = passage.message, passage.call
-    body = b"" if passage.body is None and call.length == 0 else passage.body  # nothing passes through, after all
-    sent, length = (call.parts(), call.length) if body is None else (body, len(body))
+    message, arriving = passage.message, passage.arriving
+    sent: bytes | AsyncIterator[bytes] = passage.body or b""
+    length: int | None = len(passage.body or b"")
+    if passage.body is None and arriving is not None and arriving.length != 0:  # else nothing passes through, after all
+        sent, length = arriving.parts(), arriving.length
     return Question(
         operation=passage.served.operations[message.method, message.path], values=message.values, query=message.query,
         body=sent, length=length, content_type=content_type_of(passage), fields=message.obligations.fields,
-        call=message.call, trace=call.headers.get(b"traceparent", b""), idempotency_key=message.idempotency_key,
-        range=message.range,
+        call=message.call, trace=passage.trace, idempotency_key=message.idempotency_key, range=message.range,
     )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ from gateway.strangers import Strangers
 from gateway.subject import Subjects
 from gateway.usage import REPORT_S, Tally
 from relay.crowd import Crowd
+from relay.hop.pool import LOOK_S, Hop
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
 from runtime import db, http
@@ -55,6 +56,12 @@ def upstream(url: str, connections: int) -> Upstream:
     return Upstream(parts.hostname or "", parts.port or 80, connections=connections)
 
 
+def forwarder(settings: Settings, key: ServiceKey) -> Forwarder:
+    """Both ways to the exchange."""
+    to_exchange = upstream(settings.exchange_url, connections=1024)
+    return Forwarder(to_exchange, key, Hop(to_exchange.host, to_exchange.port, key, settings.body_limit_bytes))
+
+
 def passed_on(settings: Settings, identity: http.AsyncClient) -> dict[str, tuple[http.AsyncClient, str]]:
     """What lies behind this door and is not a call: public prefix -> client, prefix there."""
     catalog, long_catalog = http.client(settings.catalog_url), http.client(settings.catalog_url, timeout_s=LONG_S)
@@ -77,6 +84,7 @@ def passed_on(settings: Settings, identity: http.AsyncClient) -> dict[str, tuple
 def background(gateway: Gateway, proofs: Proofs) -> Tasks:
     """What goes on beside the calls."""
     tasks, recorder, admission = Tasks(), gateway.recorder, gateway.admission
+    tasks.every(LOOK_S, "exchange", gateway.forwarder.keep)
     tasks.forever("feed", gateway.feed.follow)
     tasks.every(RENEW_S, "lease", recorder.hold_lease)
     tasks.every(0.1, "patience", recorder.give_up_late)
@@ -119,7 +127,6 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     authenticator = Authenticator(verifier, catalog, proofs, settings.public_url, nonces)
     feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
-    to_exchange = upstream(settings.exchange_url, connections=1024)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
     # Connections of its own: the heartbeat of the shares must not wait for one behind calls (proofs, quotas). A gateway
     # that is late by store.LIFE_S is missing to the others.
@@ -128,7 +135,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     admission = Admission(shares, Quotas(database, replicas=lambda: shares.replicas))
     gateway = Gateway(
         authenticator=authenticator, peers=peers, catalog=catalog, feed=feed, admission=admission, recorder=recorder,
-        forwarder=Forwarder(to_exchange, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
+        forwarder=forwarder(settings, key), strangers=Strangers(recorder), max_staleness_s=settings.max_staleness_s,
         tally=Tally(settings.instance, to_catalog, key),
         consents=consents, subjects=Subjects(SubjectKey.from_file(settings.subject_key_file)),
         body_limit_bytes=settings.body_limit_bytes,
@@ -146,7 +153,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         await database.dispose()
         await rates.dispose()
         to_audit.close()
-        to_exchange.close()
+        gateway.forwarder.close()
 
     async def ready() -> None:
         recorder.check()

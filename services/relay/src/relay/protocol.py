@@ -24,6 +24,7 @@ from relay.crowd import Crowd
 from relay.heads import ReadyLines
 from relay.inflow import Inflow, Padding
 from relay.outflow import Outflow
+from relay.strict import MAX_FIELDS
 from relay.waiting import drive
 
 log = structlog.get_logger()
@@ -72,6 +73,8 @@ class CallProtocol(HttpToolsProtocol):
     # --- connection
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.address = self.client[0] if self.client else ""  # the IP address, where the connection has one
+        self.secure = self.scheme == "https"
         self.certificate = _certificate_of(transport)
         if self.certificate:
             self.app_state = {**self.app_state, CERTIFICATE: self.certificate}
@@ -92,11 +95,6 @@ class CallProtocol(HttpToolsProtocol):
         if self.call is not None:
             self.call.body.fail(ClientGone())
         super().connection_lost(exc)
-
-    @property
-    def address(self) -> str:
-        """The client's IP address, "" where the connection has none."""
-        return self.client[0] if self.client else ""
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -255,9 +253,10 @@ class CallProtocol(HttpToolsProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # trailers are ignored, never merged (RFC 9110 section 6.5.1)
-            if len(self.headers) >= strict.MAX_FIELDS:
+            fields = self.headers
+            if len(fields) >= MAX_FIELDS:
                 self._reject(strict.Rejected(431, "too many header fields"))
-            self.headers.append((name.lower(), value))
+            fields.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         method, version = self.parser.get_method(), self.parser.get_http_version()
@@ -284,11 +283,12 @@ class CallProtocol(HttpToolsProtocol):
     def _begin_call(self, method: bytes, version: str, fields: dict[bytes, bytes]) -> None:
         body = Inflow(self._pause_reading, self._resume_reading)
         length = fields.get(b"content-length")
-        body.announced = None if b"transfer-encoding" in fields else int(length or 0)
-        self._last = self._last or version == "1.0" or not self.parser.should_keep_alive()
+        body.announced = int(length) if length else None if b"transfer-encoding" in fields else 0
+        if version == "1.0" or not self.parser.should_keep_alive():
+            self._last = True
         self.call = self._ready = Call(
             method, self.url, fields, self.address, version, body, self.out, self._closing_lines, self._answered,
-            self.certificate, self.scheme == "https",
+            self.certificate, self.secure,
         )  # fmt: skip
 
     def _begin_request(self, fields: dict[bytes, bytes]) -> None:
@@ -336,9 +336,11 @@ class CallProtocol(HttpToolsProtocol):
     # --- answers
     def _closing_lines(self) -> bytes:
         """Lines that every answer of this connection gets: the date, and `close` where it is the last."""
-        self._last = self._last or self._reading
         date = self.dated.of(self.server_state.default_headers)
-        return date + b"connection: close\r\n" if self._last else date
+        if not self._last and not self._reading:
+            return date
+        self._last = True
+        return date + b"connection: close\r\n"
 
     def _answered(self, keep: bool) -> None:
         self.server_state.total_requests += 1

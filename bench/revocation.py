@@ -10,52 +10,22 @@ the whole catalog (M-3). Prints one line of JSON, milliseconds; fails where a pr
 import json
 import os
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 from harness.chaos import Relay, relay
-from harness.members import Authority, Member
+from harness.loaders import SteadyLoad
+from harness.members import Authority
 from harness.platform import Platform, open_folder, started
 from harness.replicas import replica
-from harness.revocations import FIELDS, INTERFACE, Watch, admitted, ask, asker, ways
-from runtime.http import sync_client
+from harness.revocations import FIELDS, INTERFACE, Watch, admitted, asker, ways
 from tongdao_cli.services import with_login
 
 TRIALS, CUT_TRIALS = int(os.environ.get("TRIALS", "52")), int(os.environ.get("CUT_TRIALS", "5"))
 LOAD_PER_S, LOADERS = 50, 6
 BAR_MS, CUT_BAR_MS = 1000, 5000
 STALE_S, STALE_SLACK_S = 30.0, 4.0
-
-
-@contextmanager
-def load(gateways: list[str], members: list[Member]) -> Iterator[dict[int, int]]:
-    """Calls of other systems at a steady rate over all gateways; the value counts their statuses."""
-    over, statuses = threading.Event(), dict[int, int]()
-
-    def calls(gateway: str, member: Member) -> None:
-        token, renewed, due = member.token(), time.monotonic(), time.monotonic()
-        with sync_client(gateway, timeout_s=30) as client:
-            while not over.is_set():
-                if time.monotonic() - renewed > 120:
-                    token, renewed = member.token(), time.monotonic()
-                status = ask(client, token).status_code
-                statuses[status] = statuses.get(status, 0) + 1
-                due += len(members) / LOAD_PER_S
-                over.wait(max(0.0, due - time.monotonic()))
-
-    places = [gateways[n % len(gateways)] for n in range(len(members))]
-    threads = [threading.Thread(target=calls, args=pair) for pair in zip(places, members, strict=True)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield statuses
-    finally:
-        over.set()
-        for thread in threads:
-            thread.join()
 
 
 class Bench:
@@ -92,12 +62,12 @@ def revoked_under_load(bench: Bench, gateways: list[str]) -> dict[str, object]:
         admitted(gateways, member)
     kinds = ("token", "client", "system", "department")
     delays: dict[str, list[float]] = {kind: [] for kind in kinds}
-    with load(gateways, members) as statuses:
+    with SteadyLoad(gateways, members, INTERFACE, LOAD_PER_S) as load:
         for n in range(TRIALS):
             kind = kinds[n % len(kinds)]
             delays[kind].append(bench.trial(kind, gateways))
             sys.stderr.write(f"\r{n + 1}/{TRIALS}")
-    return {"trials": TRIALS, **{kind: figures(found) for kind, found in delays.items()}, "load": statuses}
+    return {"trials": TRIALS, **{kind: figures(found) for kind, found in delays.items()}, "load": load.statuses}
 
 
 def figures(delays: list[float]) -> dict[str, float]:

@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count, pairwise
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 
+from harness.loaders import Loaders
 from harness.members import Authority, Member, wait_until_known
 from harness.platform import Platform, open_folder, started
 from harness.replicas import replica
@@ -63,15 +65,13 @@ def counted(identity: str) -> Iterator[tuple[str, list[float]]]:
         behind.close()
 
 
-class Load:
+class Load(Loaders):
     """Calls as fast as LOADERS systems make them one after another, and tokens of unknown keys beside them."""
 
     def __init__(self, platform: Platform, gateway: str, members: list[Member]) -> None:
         self._platform = platform
         self._gateway = gateway
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._call, args=(member,)) for member in members]
-        self._threads.append(threading.Thread(target=self._send_unknown))
+        super().__init__([*(partial(self._call, member) for member in members), self._send_unknown])
         self.statuses: Counter[int] = Counter()
         self.by_key: Counter[str] = Counter()
         self.failed: list[str] = []
@@ -79,7 +79,7 @@ class Load:
 
     def _call(self, member: Member) -> None:
         with sync_client(self._gateway) as there, self._platform.client() as home:
-            while not self._over.is_set():
+            while not self.over.is_set():
                 token = fetch_token(home, self._platform.gateway, member.name, member.key)
                 kid = str(jws.extract_compact(token.encode()).headers()["kid"])
                 for _ in range(CALLS_A_TOKEN):
@@ -93,7 +93,7 @@ class Load:
         key = ECKey.generate_key("P-256")
         with sync_client(self._gateway) as there:
             for n in count():
-                if self._over.wait(1 / UNKNOWN_PER_S):
+                if self.over.wait(1 / UNKNOWN_PER_S):
                     return
                 token = forged(key, self._platform.gateway, n)
                 assert there.get(f"/x/{INTERFACE}", headers={"Authorization": f"Bearer {token}"}).status_code == 401
@@ -103,20 +103,10 @@ class Load:
     def calls(self) -> int:
         return self.statuses.total()
 
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
-
     def wait(self, calls: int) -> None:
         """Until so many calls were made; ends the bench when somebody stopped making them."""
         while self.calls < calls:
-            if not all(thread.is_alive() for thread in self._threads):
+            if not self.are_at_work:
                 sys.exit("a loader died; what it raised stands above")
             time.sleep(1)
             sys.stderr.write(f"\r{self.calls} calls")

@@ -11,12 +11,12 @@ import resource
 import statistics
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 
 import psutil
 
+from harness.loaders import Loaders
 from harness.members import Authority, Member, wait_until_known
 from harness.platform import Platform, open_folder, started
 from harness.slowhttptest import ATTACKS, NoSlowHttpTest, Outcome, attack
@@ -29,32 +29,23 @@ QUIET_MS = 25.0
 """p99 may double, but up to here it may also do more: on a busy machine some calls wait for nothing of ours."""
 
 
-class Calls:
+class Calls(Loaders):
     """Governed calls, one after the other, until the end of the block; how long each took, and what was answered."""
 
     def __init__(self, member: Member) -> None:
         self._member = member
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._ask)
+        super().__init__([self._ask])
         self.took_ms: list[float] = []
         self.failed: list[int] = []
 
     def _ask(self) -> None:
         token = self._member.token()
-        while not self._over.wait(PACE_S):
+        while not self.over.wait(PACE_S):
             asked = time.perf_counter()
             status = self._member.with_token(token, "GET", INTERFACE).status_code
             self.took_ms.append((time.perf_counter() - asked) * 1000)
             if status != 200:
                 self.failed.append(status)
-
-    def __enter__(self) -> "Calls":
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._over.set()
-        self._thread.join()
 
     @property
     def p99_ms(self) -> float:

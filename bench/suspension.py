@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 
+from harness.loaders import SteadyLoad
 from harness.members import Authority, Member, Officer, wait_until_known
 from harness.platform import open_folder, started
 from wire import scopes
@@ -17,36 +18,6 @@ from wire import scopes
 TRIALS, LOAD_PER_S, LOADERS = 50, 50, 5
 INTERFACE = "sthjj-air-quality/v1"
 FIELDS = ["aqi"]
-
-
-class Load:
-    """Calls of other systems at a steady rate, until the end of the block."""
-
-    def __init__(self, members: list[Member]) -> None:
-        self._members = members
-        self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._ask, args=(member,)) for member in members]
-        self.statuses: dict[int, int] = {}
-
-    def _ask(self, member: Member) -> None:
-        token, renewed, due = member.token(), time.monotonic(), time.monotonic()
-        while not self._over.is_set():
-            if time.monotonic() - renewed > 120:
-                token, renewed = member.token(), time.monotonic()
-            status = member.with_token(token, "GET", INTERFACE).status_code
-            self.statuses[status] = self.statuses.get(status, 0) + 1
-            due += len(self._members) / LOAD_PER_S
-            self._over.wait(max(0.0, due - time.monotonic()))
-
-    def __enter__(self) -> "Load":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_raised: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join()
 
 
 def trial(asker: Member, suspender: Officer, other: Officer, grant: str) -> float:
@@ -91,7 +62,7 @@ def main() -> None:
             authority.grant(member.name, INTERFACE, FIELDS)
         for member in (asker, *members):
             wait_until_known(member, "GET", INTERFACE)
-        with Load(members) as load:
+        with SteadyLoad([platform.gateway], members, INTERFACE, LOAD_PER_S) as load:
             delays = []
             for n in range(TRIALS):
                 delays.append(trial(asker, suspender, other, grant))
@@ -99,7 +70,7 @@ def main() -> None:
         delays.sort()
         line = {
             "trials": TRIALS, "p50_ms": round(delays[TRIALS // 2], 1), "p99_ms": round(delays[-1], 1),
-            "load_calls": sum(load.statuses.values()), "load_statuses": load.statuses,
+            "load_calls": load.statuses.total(), "load_statuses": load.statuses,
         }  # fmt: skip
         sys.stderr.write("\n")
         print(json.dumps(line))  # p99 of 50 is the slowest

@@ -128,8 +128,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
     to_audit = upstream(settings.audit_url, connections=4)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
-    # Connections of its own: the heartbeat of the shares must not wait for one behind calls (proofs, quotas). A gateway
-    # that is late by store.LIFE_S is missing to the others.
+    # Connections of its own: the heartbeat of the shares must not wait for one behind calls (proofs, quotas).
     rates = db.engine(settings.database_url)
     shares = Shares(settings.instance, rates)
     admission = Admission(shares, Quotas(database, replicas=lambda: shares.replicas))
@@ -149,6 +148,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
         await recorder.drain()
         await gateway.tally.report()
         await tasks.stop()
+        await feed.leave()  # the door is shut, what was under way is answered, and nobody follows any more
         await admission.drain()
         await database.dispose()
         await rates.dispose()

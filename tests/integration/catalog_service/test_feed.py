@@ -22,6 +22,7 @@ from runtime.clock import SystemClock
 from runtime.db import engine
 from runtime.errors import Refusal
 from runtime.outbox import Outbox
+from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire.catalog import Entry, Snapshot, System
 from wire.feed import FeedReader
@@ -337,6 +338,22 @@ async def test_a_revision_is_live_when_every_gateway_that_runs_acts_on_it(catalo
     assert not await live(catalog, head)
     await catalog.internal(f"/feed?after={head}&follower=gateway-2")
     assert await live(catalog, head)
+
+
+@pytest.mark.requirement("CAS-13")
+async def test_a_gateway_that_says_farewell_is_waited_for_no_longer(catalog: Catalog) -> None:
+    await catalog.furnish()
+    head = await catalog.head()
+    await catalog.internal(f"/feed?after={head}&follower=gateway-1")
+    await catalog.internal(f"/feed?after={head - 1}&follower=gateway-2")
+    for key, is_heard in ((ServiceKey(b"x" * 32, "gateway"), False), (catalog.service_key, True)):
+        leaving = FeedReader(catalog.client, key, Follower(), "gateway-2")
+        await leaving.follow()
+        await leaving.leave()
+        assert leaving.age_s() == float("inf")  # it decides nothing any more
+        assert await live(catalog, head) == is_heard
+    await catalog.internal(f"/feed?after={head - 1}&follower=gateway-2")  # it is back
+    assert not await live(catalog, head)
 
 
 @pytest.mark.requirement("CAS-13")

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from catalog_service.api.answers import answer
 from catalog_service.feed.bell import Bell
-from catalog_service.feed.flows import changes_after, heard_of
+from catalog_service.feed.flows import changes_after, farewell, heard_of
 from catalog_service.snapshot import snapshot
 from runtime.service_auth import ServiceKey, only_services
 
@@ -20,7 +20,7 @@ Follower = Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$")]
 
 
 def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
-    """Both routes."""
+    """All routes."""
     routes = APIRouter(tags=["internal"], dependencies=[Depends(only_services(key))])
 
     @routes.get("/feed")
@@ -28,6 +28,10 @@ def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
         if follower:
             await heard_of(database, follower, after)
         return answer(await changes_after(database, bell, after, hold_ms / 1000))
+
+    @routes.delete("/feed", status_code=204)
+    async def leave(follower: Follower) -> None:
+        await farewell(database, follower)
 
     @routes.get("/snapshot")
     async def whole() -> StreamingResponse:

@@ -112,3 +112,9 @@ async def heard_of(database: AsyncEngine, follower: str, revision: int) -> None:
     """A gateway asks for what comes after `revision`: up to there it acts on everything."""
     async with database.begin() as tx:
         await store.keep_follower(tx, follower, revision)
+
+
+async def farewell(database: AsyncEngine, follower: str) -> None:
+    """A gateway has stopped: it acts on nothing, so nothing has to wait for it."""
+    async with database.begin() as tx:
+        await store.part_with(tx, follower)

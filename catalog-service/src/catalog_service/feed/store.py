@@ -100,6 +100,11 @@ async def keep_follower(tx: AsyncConnection, name: str, revision: int) -> None:
     await tx.execute(new.on_conflict_do_update(index_elements=[follower.c.name], set_=known, where=worth_it))
 
 
+async def part_with(tx: AsyncConnection, name: str) -> None:
+    """This follower counts as not seen lately, until it asks again."""
+    await tx.execute(update(follower).where(follower.c.name == name).values(seen=func.to_timestamp(0)))
+
+
 async def slowest(tx: AsyncConnection) -> int | None:
     """The revision that every gateway which runs acts on: what is not above it is live. No gateway, no proof: None."""
     seen = select(func.min(follower.c.revision)).where(follower.c.seen > func.now() - SEEN_LATELY)

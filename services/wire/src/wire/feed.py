@@ -16,6 +16,7 @@ from wire.catalog import Entry, Feed, Snapshot
 log = structlog.get_logger()
 HOLD_MS = 2000
 RETRY_S = 0.3
+FAREWELL_S = 1.0
 PATIENCE_S = 4.0
 """With the pause between attempts a change is known within 5 s however a poll gets stuck (design P4)."""
 
@@ -59,6 +60,18 @@ class FeedReader:
         except (HTTPError, TimeoutError, msgspec.DecodeError) as error:
             log.warning("feed.interrupted", error=repr(error))
             await asyncio.sleep(RETRY_S)
+
+    async def leave(self) -> None:
+        """Once `follow` is called no more: nobody need wait for us, and as `age_s` is infinite from now on, nothing is
+        decided on what was known. A farewell that is lost does no harm: the catalog waits for half a minute."""
+        self._revision, self._confirmed = None, float("-inf")
+        target = "/feed?" + self._as.removeprefix("&")
+        try:
+            async with asyncio.timeout(FAREWELL_S):
+                answer = await self._client.delete(target, headers=self._key.headers("DELETE", target))
+            answer.raise_for_status()
+        except (HTTPError, TimeoutError) as error:
+            log.warning("feed.farewell_lost", error=repr(error))
 
     async def _cold_start(self) -> None:
         asked = time.monotonic()

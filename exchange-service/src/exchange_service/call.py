@@ -218,14 +218,23 @@ def claims_of(message: CallMessage, served: Served, body: bytes | None) -> Claim
     return claimed
 
 
-async def once(exchange: Exchange, passage: Passage) -> Outcome:
+def once(exchange: Exchange, passage: Passage) -> Coroutine[Any, Any, Outcome]:
     """The reply and its body; with an Idempotency-Key the one that this key got first. Raises Refusal."""
+    if passage.message.sandbox:
+        return rehearse(passage, exchange.body_limit_bytes)
+    if passage.message.idempotency_key and passage.body is not None:
+        return once_for_key(exchange, passage)
+    return ask_it(exchange, passage)
+
+
+def ask_it(exchange: Exchange, passage: Passage) -> Coroutine[Any, Any, Outcome]:
+    """A question or claims; the outcome once the provider has spoken. Raises Refusal."""
+    return converse(exchange, passage) if passage.claimed is None else judge_it(exchange, passage)
+
+
+async def once_for_key(exchange: Exchange, passage: Passage) -> Outcome:
+    """The outcome that the call's Idempotency-Key got first; raises Refusal."""
     message, served = passage.message, passage.served
-    if message.sandbox:
-        return await rehearse(passage, exchange.body_limit_bytes)
-    ask_it = converse if passage.claimed is None else judge_it
-    if not message.idempotency_key or passage.body is None:
-        return await ask_it(exchange, passage)
 
     async def work() -> tuple[ReplyMessage, bytes]:
         try:
@@ -304,17 +313,16 @@ async def released(passage: Passage, answer: Answer, limit_bytes: int, asked_ms:
     """The answer read to its end, and what may leave of it; raises Refusal."""
     content = await content_of(answer, limit_bytes)
     if passage.claimed is None:
-        return await said(passage, *await projected(passage.served, passage.message, answer, content, asked_ms))
+        outcome = await projected(passage.served, passage.message, answer, content, asked_ms)
+        return outcome if passage.interpreter is None else await said(passage, passage.interpreter, *outcome)
     reply, body, verdict = await judged(passage.served, passage.message, passage.claimed, answer, content, asked_ms)
     passage.word = verdict.word if verdict is not None else None
     return reply, body
 
 
-async def said(passage: Passage, reply: ReplyMessage, body: bytes) -> Outcome:
-    """What was released, as an envelope where the consumer speaks SOAP; raises Refusal."""
-    message, interpreter = passage.message, passage.interpreter
-    if interpreter is None:
-        return reply, body
+async def said(passage: Passage, interpreter: "SoapProvider", reply: ReplyMessage, body: bytes) -> Outcome:
+    """What was released, as an envelope: the consumer speaks SOAP. Raises Refusal."""
+    message = passage.message
     operation = passage.served.operations[message.method, message.path]
     status, kind, envelope = await apart(
         len(body), interpreter.said, operation, message.content_type, reply.status, body

@@ -17,7 +17,7 @@ from exchange_service.registry import Served
 from relay.call import BodyTooLarge
 from relay.upstream import TimedOut, UpstreamFault
 from runtime.errors import Refusal
-from runtime.tasks import apart
+from runtime.tasks import LARGE_BYTES, apart
 from wire import codes
 from wire.calls import CallMessage, ReplyMessage
 from wire.catalog import Files, Table
@@ -82,7 +82,10 @@ async def projected(
     answered_ms = now_ms()
     succeeded = 200 <= answer.status < 300
     content_type = answer.headers.get(b"content-type", b"")
-    out = await apart(len(content), released, served, message, content, content_type, succeeded)
+    if len(content) > LARGE_BYTES:
+        out = await apart(len(content), released, served, message, content, content_type, succeeded)
+    else:  # as `apart` would, for the price of a call
+        out = released(served, message, content, content_type, succeeded)
     asked_whole = not message.sandbox and not isinstance(served.interface.adapter, Table)  # of a table, granted columns
     if succeeded and out.tree is not None and asked_whole and served.pulse.is_sampled():
         served.pulse.differs(await apart(len(content), served.drift.look, out.tree), answered_ms)

@@ -9,11 +9,13 @@ import structlog
 
 log = structlog.get_logger()
 RESTART_PAUSE_S = 1.0
+LARGE_BYTES = 256 * 1024
+"""What is longer is worked on in a thread."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 
-async def apart(size: int, work: Callable[[*Ts], T], *args: *Ts, above: int = 256 * 1024) -> T:
+async def apart(size: int, work: Callable[[*Ts], T], *args: *Ts, above: int = LARGE_BYTES) -> T:
     """Do the work in a thread where it works on more than `above` bytes, so that nobody else waits; here otherwise."""
     if size > above:
         return await asyncio.get_running_loop().run_in_executor(None, work, *args)

@@ -44,9 +44,14 @@ class Row:
     apart_us: dict[str, float]
 
     @property
+    def core_us(self) -> float:
+        """What a call takes on the measured core."""
+        return sum(self.cpu_us.values())
+
+    @property
     def sum_us(self) -> float:
         """What a call takes on all cores, the provider's and the asker's apart."""
-        return sum(self.cpu_us.values()) + sum(self.apart_us.values())
+        return self.core_us + sum(self.apart_us.values())
 
 
 @dataclass
@@ -153,14 +158,16 @@ def latencies(found: Comparison) -> str:
 
 
 def times(found: Comparison) -> str:
-    """Processor time per call under load, by part."""
+    """Processor time per call under load, by part. A core that is not full waits for provider, load or PostgreSQL."""
     head = (
         "\n## Processor time per call, µs, user and system\n\n"
-        "| with 64 connections | parts | on the core | PostgreSQL | sum | core in use |\n|---|---|---|---|---|---|\n"
+        "| with 64 connections | parts | on the core | PostgreSQL | sum | core in use | calls/s of a whole core |\n"
+        "|---|---|---|---|---|---|---|\n"
     )
     return head + "".join(
         f"| {TITLES[name]} | {', '.join(f'{part} {us:.0f}' for part, us in row.cpu_us.items())} | "
-        f"{sum(row.cpu_us.values()):.0f} | {sum(row.apart_us.values()):.0f} | {row.sum_us:.0f} | {row.busy:.0%} |\n"
+        f"{row.core_us:.0f} | {row.sum_us - row.core_us:.0f} | {row.sum_us:.0f} | {row.busy:.0%} | "
+        f"{1e6 / row.core_us:,.0f} |\n"
         for name, rows in ordered(found)
         if (row := rows.get(str(LOADED[0])))
     )

@@ -59,7 +59,7 @@ def test_what_was_left_out_is_null_and_said() -> None:
 def test_the_table_names_every_contender_and_sums_its_processor_time() -> None:
     told = table(comparison())
     assert all(title in told for title in TITLES.values())
-    assert "gateway 40, exchange 30 | 70 | 10 | 80 | 90% |" in told
+    assert "gateway 40, exchange 30 | 70 | 10 | 80 | 90% | 14,286 |" in told
     assert "10,000 (5,000–30,000)" in told
     assert "not so many" in told  # of the open loop
 

@@ -155,6 +155,7 @@ class Schedule:
             status = line.answer()
         except OSError:
             self._busy.remove(line)
+            line.close()
             return
         if status:
             self._answers.append((status, perf_counter() - line.due))

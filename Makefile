@@ -44,7 +44,7 @@ lint: .venv/.for-test ## style, format, dead code
 	@$(BIN)/vulture
 
 types: .venv/.for-test ## mypy, strict, on sources and tests
-	@$(BIN)/mypy $(PACKAGES:%=-p %)
+	@$(BIN)/mypy $(PACKAGES:%=-p %) -p peers
 	@$(BIN)/mypy tests
 
 arch: .venv/.for-test ## who may import whom

@@ -1,4 +1,7 @@
-"""What a decision is made of, and what it is: values only. Pure."""
+"""What a decision is made of, and what it is: values only. Pure.
+
+Several are made for every call and none can be part of a cycle: the garbage collector is spared them (`gc=False`).
+"""
 
 import ipaddress
 import re
@@ -71,7 +74,7 @@ class Party(NamedTuple):
     department: Department | None
 
 
-class Known(msgspec.Struct, frozen=True):
+class Known(msgspec.Struct, frozen=True, gc=False):
     """What the catalog says about this caller and this interface; None where it knows nothing.
 
     acting  the system that acts for `system` after a token exchange, and its department
@@ -85,7 +88,7 @@ class Known(msgspec.Struct, frozen=True):
     acting: Party | None = None
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True, gc=False):
     """What the call brings along. `at` is Unix seconds; empty strings where a header was not sent.
 
     path     the raw path below /x/{interface}/{version}
@@ -107,7 +110,7 @@ class Asked(msgspec.Struct, frozen=True):
     sandbox: bool = False
 
 
-class Allow(msgspec.Struct, frozen=True):
+class Allow(msgspec.Struct, frozen=True, gc=False):
     """Yes, by this grant, for this operation.
 
     narrowed  the fields that are left of the grant's, where a consent names fewer; None where nobody looked
@@ -133,7 +136,7 @@ class Allow(msgspec.Struct, frozen=True):
         return self.route.interface.consent_required and not self.sandbox
 
 
-class Deny(msgspec.Struct, frozen=True):
+class Deny(msgspec.Struct, frozen=True, gc=False):
     """No, and why. `facts` are for the caller."""
 
     code: Code

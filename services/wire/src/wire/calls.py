@@ -3,6 +3,7 @@
 `POST /calls/{interface}/{version}` carries the consumer's body and one header `Tongdao-Message` with a `CallMessage`
 as JSON in ASCII; the signature in `Tongdao-Service` covers both. The answer carries the projected body and a
 `ReplyMessage` in the same header. A refusal of the exchange is a reply whose `code` is set and whose body is empty.
+One of each is made for every call, never part of a cycle: the garbage collector is spared them (`gc=False`).
 """
 
 import msgspec
@@ -10,14 +11,14 @@ import msgspec
 from wire.catalog import Mode
 
 
-class Obligations(msgspec.Struct, frozen=True):
+class Obligations(msgspec.Struct, frozen=True, gc=False):
     """What may leave: granted fields, and masks that replace the interface's own (field -> mask)."""
 
     fields: list[str]
     masks: dict[str, str] = {}
 
 
-class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """What the exchange has to know about a call. `deadline_ms` is absolute, Unix milliseconds.
 
     path      the operation's template    values  its variables, decoded    query  as it was sent, without "?"
@@ -47,7 +48,7 @@ class CallMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True)
     deadline_ms: int
 
 
-class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True):
+class ReplyMessage(msgspec.Struct, kw_only=True, frozen=True, omit_defaults=True, gc=False):
     """What the exchange says about its answer. Times are Unix milliseconds.
 
     call      whose answer this is, so that no answer can reach another call; "" where the question could not be read

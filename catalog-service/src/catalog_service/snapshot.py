@@ -19,16 +19,29 @@ CHUNK_BYTES = 64 * 1024
 
 
 async def snapshot(database: AsyncEngine) -> AsyncIterator[bytes]:
-    """The JSON of a Snapshot, piece by piece."""
+    """The JSON of a Snapshot, in chunks."""
     async with database.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         yield b'{"revision":%d' % await feed.head(connection)
         for name, things in _parts(connection):
             yield b',"%b":[' % name
-            async for piece in _joined(things):
-                yield piece
+            comma = b""
+            async for chunk in _joined(things):
+                yield comma + chunk
+                comma = b","
             yield b"]"
         yield b"}"
+
+
+async def pieces(database: AsyncEngine) -> AsyncIterator[bytes]:
+    """The same as lines, each the JSON of a Snapshot that has a piece of everything."""
+    async with database.connect() as connection:
+        await connection.execution_options(isolation_level="REPEATABLE READ")
+        revision = await feed.head(connection)
+        yield b'{"revision":%d}\n' % revision
+        for name, things in _parts(connection):
+            async for chunk in _joined(things):
+                yield b'{"revision":%d,"%b":[%b]}\n' % (revision, name, chunk)
 
 
 def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[msgspec.Struct]]]:
@@ -54,14 +67,13 @@ async def _served(entries: AsyncIterator[model.Interface]) -> AsyncIterator[msgs
 
 
 async def _joined(things: AsyncIterator[msgspec.Struct]) -> AsyncIterator[bytes]:
-    """JSON values with commas between, in pieces of about CHUNK_BYTES."""
-    piece = bytearray()
-    first = True
+    """JSON values with commas between, in chunks of about CHUNK_BYTES."""
+    chunk = bytearray()
     async for thing in things:
-        piece += b"" if first else b","
-        piece += msgspec.json.encode(thing)
-        first = False
-        if len(piece) >= CHUNK_BYTES:
-            yield bytes(piece)
-            piece.clear()
-    yield bytes(piece)
+        chunk += b"," if chunk else b""
+        chunk += msgspec.json.encode(thing)
+        if len(chunk) >= CHUNK_BYTES:
+            yield bytes(chunk)
+            chunk.clear()
+    if chunk:
+        yield bytes(chunk)

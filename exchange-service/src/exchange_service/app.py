@@ -31,7 +31,7 @@ from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire import codes
-from wire.feed import FeedReader
+from wire.feed import FeedReader, Whole
 from wire.lease import RENEW_S, EventWriter
 from wire.tokens import Door, Verifier, keys_of
 
@@ -56,7 +56,8 @@ class Parts:
         self.keychain = Keychain(self.store, egress)
         platform = Platform(egress, self.keychain, mask_key, settings.provider_in_flight, settings.file_roots)
         self.registry = Registry(platform)
-        self.feed = FeedReader(http.client(settings.catalog_url), key, self.registry)
+        one_of_each = partial(Whole, self.registry, every_grant=False)
+        self.feed = FeedReader(http.client(settings.catalog_url), key, self.registry, gathering=one_of_each)
         self.answers = Answers(database, seal)
         self.guesses = Guesses(database, settings.mask_key_file.read_bytes().strip())
         self.health = Watch(settings.instance, self.registry.usable, self.catalog, key)

@@ -125,7 +125,7 @@ def build(settings: Settings) -> tuple[FastAPI, type]:
     proofs = Proofs(database)
     nonces = Nonces(key.derived("dpop nonce").encode()) if settings.dpop_nonce else None
     authenticator = Authenticator(verifier, catalog, proofs, settings.public_url, nonces)
-    feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance)
+    feed = FeedReader(http.client(settings.catalog_url), key, catalog, settings.instance, catalog.gathering)
     to_audit = upstream(settings.audit_url, connections=4)
     recorder = Recorder(settings.instance, to_audit, http.client(settings.audit_url, timeout_s=2), key)
     # Connections of its own: the heartbeat of the shares must not wait for one behind calls (proofs, quotas).

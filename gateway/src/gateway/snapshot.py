@@ -91,18 +91,25 @@ class Catalog:
         return found is not None and now < found.until and (not found.before or token.issued <= found.before)
 
     # --- following the feed (wire.feed.Follower)
+    def gathering(self) -> "Fresh":
+        """Takes in everything anew, piece by piece."""
+        return Fresh(self, Catalog(self._dropped))
+
     def replace(self, snapshot: Snapshot) -> None:
-        """Take everything anew."""
-        self._departments = {department.id: department for department in snapshot.departments}
-        self._systems = {system.id: system for system in snapshot.systems}
-        self._routes = {}
-        for interface in snapshot.interfaces:
+        """Take everything anew, at once."""
+        fresh = self.gathering()
+        fresh.add(snapshot)
+        fresh.done()
+
+    def add(self, piece: Snapshot) -> None:
+        """Take what is in a piece, beside what is known."""
+        self._departments |= {department.id: department for department in piece.departments}
+        self._systems |= {system.id: system for system in piece.systems}
+        for interface in piece.interfaces:
             self._put_route(interface)
-        self._grants = Held()
-        for grant in snapshot.grants:
+        for grant in piece.grants:
             self._grants.put(grant)
-        self._revocations = {}
-        for revocation in snapshot.revocations:
+        for revocation in piece.revocations:
             self._put_revocation(revocation)
 
     def apply(self, entries: Sequence[Entry]) -> None:
@@ -166,3 +173,15 @@ class Catalog:
         "grant": (_put_grant_body, _remove_grant),
         "revocation": (_put_revocation_body, _remove_revocation),
     }
+
+
+class Fresh:
+    """What comes of a new snapshot (wire.feed.Gathering), beside a catalog that is as it was until all is there."""
+
+    def __init__(self, catalog: Catalog, beside: Catalog) -> None:
+        self._catalog = catalog
+        self._beside = beside
+        self.add = beside.add
+
+    def done(self) -> None:
+        vars(self._catalog).update(vars(self._beside))

@@ -259,6 +259,19 @@ async def test_any_snapshot_and_the_feed_after_it_give_the_newest_snapshot(catal
 
 
 @pytest.mark.requirement("CAT-03")
+async def test_pieces_are_the_whole_snapshot(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    await catalog.furnish()
+    await catalog.give()
+    monkeypatch.setattr("catalog_service.snapshot.CHUNK_BYTES", 1)
+    whole = await catalog.snapshot()
+    lines = (await catalog.internal("/snapshot?pieces=true")).content.splitlines()
+    pieces = [msgspec.json.decode(line, type=Snapshot) for line in lines]
+    assert len(pieces) > len(whole.systems) + len(whole.grants) > 1
+    assert {piece.revision for piece in pieces} == {whole.revision}
+    assert {key: thing for piece in pieces for key, thing in state_of(piece).items()} == state_of(whole)
+
+
+@pytest.mark.requirement("CAT-03")
 async def test_a_snapshot_is_of_the_moment_when_it_began(catalog: Catalog, database: Database) -> None:
     """What changes while it is being sent is not in it: its followers get that from the feed."""
     await catalog.furnish()

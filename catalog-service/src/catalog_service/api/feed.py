@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from catalog_service.api.answers import answer
 from catalog_service.feed.bell import Bell
 from catalog_service.feed.flows import changes_after, farewell, heard_of
+from catalog_service.snapshot import pieces as in_pieces
 from catalog_service.snapshot import snapshot
 from runtime.service_auth import ServiceKey, only_services
 
@@ -34,7 +35,9 @@ def router(key: ServiceKey, database: AsyncEngine, bell: Bell) -> APIRouter:
         await farewell(database, follower)
 
     @routes.get("/snapshot")
-    async def whole() -> StreamingResponse:
+    async def everything(pieces: bool = False) -> StreamingResponse:
+        if pieces:
+            return StreamingResponse(in_pieces(database), media_type="application/x-ndjson")
         return StreamingResponse(snapshot(database), media_type="application/json")
 
     return routes

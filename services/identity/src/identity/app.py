@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,7 +58,7 @@ from runtime.server import make_app, serve
 from runtime.service_auth import ServiceKey
 from runtime.tasks import Tasks
 from wire.dpop import Nonces
-from wire.feed import FeedReader
+from wire.feed import FeedReader, Whole
 from wire.jose import PublicKey, keys_in
 from wire.lease import RENEW_S, EventWriter
 from wire.tokens import Keys, UnknownKey, Verifier
@@ -84,7 +85,7 @@ class Parts:
         self.keys = keys = SigningKeys()
         self.rotation = _rotation(settings, database, keys, outbox, clock)
         self.standing = standing = Standings()
-        self.feed = FeedReader(catalog, key, standing)
+        self.feed = FeedReader(catalog, key, standing, gathering=partial(Whole, standing, every_grant=False))
         self.verifier = Verifier(settings.issuer, audience, _OwnKeys(keys))
         presented = Presented(self.verifier, clock)
         self.methods = _methods(settings)

@@ -298,11 +298,14 @@ class Feed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything as of one revision, for a cold start."""
+    """Everything as of one revision, for a cold start; or a piece of it.
+
+    `GET /snapshot?pieces=true` answers pieces of the same revision, one a line: together they are everything.
+    """
 
     revision: int
-    departments: list[Department]
-    systems: list[System]
-    interfaces: list[Interface]
-    grants: list[Grant]
+    departments: list[Department] = []
+    systems: list[System] = []
+    interfaces: list[Interface] = []
+    grants: list[Grant] = []
     revocations: list[Revocation] = []

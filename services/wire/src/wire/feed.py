@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 from urllib.parse import quote
 
@@ -11,7 +12,7 @@ import structlog
 
 from runtime.http import AsyncClient, HTTPError
 from runtime.service_auth import ServiceKey
-from wire.catalog import Entry, Feed, Snapshot
+from wire.catalog import Entry, Feed, Grant, Snapshot
 
 log = structlog.get_logger()
 HOLD_MS = 2000
@@ -31,17 +32,62 @@ class Follower(Protocol):
         """Take changes, in order."""
 
 
+class Gathering(Protocol):
+    """A snapshot that comes piece by piece: its follower goes by what it knew until all of it has come."""
+
+    def add(self, piece: Snapshot) -> None:
+        """Take one more piece, in any order."""
+
+    def done(self) -> None:
+        """That was all: from now on it counts."""
+
+
+class Whole:
+    """Hands a follower everything at once.
+
+    every_grant  False for those who only ask which interfaces are granted: one grant of each is enough for them, and a
+                 million would take 1.6 GB
+    """
+
+    def __init__(self, follower: Follower, *, every_grant: bool = True) -> None:
+        self._follower = follower
+        self._every_grant = every_grant
+        self._gathered = Snapshot(revision=0)
+        self._granted: dict[str, Grant] = {}
+
+    def add(self, piece: Snapshot) -> None:
+        gathered = self._gathered
+        gathered.departments.extend(piece.departments)
+        gathered.systems.extend(piece.systems)
+        gathered.interfaces.extend(piece.interfaces)
+        gathered.revocations.extend(piece.revocations)
+        self._granted |= {grant.id if self._every_grant else grant.interface: grant for grant in piece.grants}
+
+    def done(self) -> None:
+        self._gathered.grants.extend(self._granted.values())
+        self._follower.replace(self._gathered)
+
+
 class FeedReader:
     """Keeps a follower up to date; `age_s` says how long ago the catalog last confirmed that it is.
 
     name  under which the catalog notes how far a gateway has come: a permission counts as given when every gateway
           acts on it. "" for those on whom nobody waits.
+    gathering  what takes in a snapshot, begun anew for each; a `Whole` for None
     """
 
-    def __init__(self, client: AsyncClient, key: ServiceKey, follower: Follower, name: str = "") -> None:
+    def __init__(
+        self,
+        client: AsyncClient,
+        key: ServiceKey,
+        follower: Follower,
+        name: str = "",
+        gathering: Callable[[], Gathering] | None = None,
+    ) -> None:
         self._client = client
         self._key = key
         self._follower = follower
+        self._gathering = gathering or partial(Whole, follower)
         self._as = f"&follower={quote(name, safe='')}" if name else ""
         self._revision: int | None = None
         self._confirmed = float("-inf")
@@ -75,11 +121,26 @@ class FeedReader:
 
     async def _cold_start(self) -> None:
         asked = time.monotonic()
-        snapshot = msgspec.json.decode(await self._get("/snapshot"), type=Snapshot)
-        self._follower.replace(snapshot)
-        self._revision = snapshot.revision
+        gathering, revision = self._gathering(), None
+        target = "/snapshot?pieces=true"
+        loop, lines = asyncio.get_running_loop(), Lines()
+        async with (
+            asyncio.timeout(PATIENCE_S) as patience,
+            self._client.stream("GET", target, headers=self._key.headers("GET", target)) as answer,
+        ):
+            answer.raise_for_status()
+            async for data in answer.aiter_bytes():
+                for line in lines.add(data):
+                    revision = _take(line, gathering)
+                patience.reschedule(loop.time() + PATIENCE_S)  # a million grants take longer, but never stand still
+        if rest := lines.rest():
+            revision = _take(rest, gathering)
+        if revision is None:
+            raise msgspec.DecodeError("the snapshot is empty")
+        gathering.done()
+        self._revision = revision
         self._confirmed = asked
-        log.info("feed.snapshot_taken", revision=snapshot.revision, grants=len(snapshot.grants))
+        log.info("feed.snapshot_taken", revision=revision, took_s=round(time.monotonic() - asked, 1))
 
     async def _poll(self, after: int) -> None:
         asked = time.monotonic()
@@ -99,3 +160,33 @@ class FeedReader:
             self._revision = None  # the catalog is older than we are: it was restored
         answer.raise_for_status()
         return answer.content
+
+
+class Lines:
+    """Puts lines together from bytes that come in any pieces."""
+
+    def __init__(self) -> None:
+        self._begun: list[bytes] = []
+
+    def add(self, data: bytes) -> list[bytes]:
+        """The lines that end in `data`."""
+        first, *others = data.split(b"\n")
+        self._begun.append(first)
+        if not others:
+            return []
+        lines = [self.rest(), *others[:-1]]
+        self._begun.append(others[-1])
+        return lines
+
+    def rest(self) -> bytes:
+        """What came after the last line end; then forgotten."""
+        rest = b"".join(self._begun)
+        self._begun.clear()
+        return rest
+
+
+def _take(line: bytes, gathering: Gathering) -> int:
+    """Decode one piece, hand it on, and say of which revision it is."""
+    piece = msgspec.json.decode(line, type=Snapshot)
+    gathering.add(piece)
+    return piece.revision

@@ -22,7 +22,7 @@ import msgspec
 from peers import ours, rivals, tools
 from peers.contender import Contender, head
 from peers.load import closed, opened
-from peers.measure import pss_mb, rss_mb
+from peers.measure import Foreign, pss_mb, rss_mb
 from peers.ours import Broken, Facts
 from peers.processes import DidNotStart, cores, pids_of, pin
 from peers.provider import provider
@@ -53,13 +53,15 @@ def compare(plan: Plan, began: float) -> Comparison:
         checks["two leaves a call"] = two_leaves(facts, mine)
         before = asyncio.run(ours.leaves(facts))
         rounds = Rounds(plan, wrk, Contender("provider", port, lambda: head(port, ours.PATH, "none")), contenders)
+        foreign = Foreign()
         rounds.run(began)
+        beside = {"cores used by other processes meanwhile": f"{foreign.cores():.2f}"}
         checks["leaves of all rounds"] = committed(before, asyncio.run(ours.leaves(facts)), rounds)
         checks["a forged token is refused"] = ", ".join(one.name for one in contenders if one.name != "nginx")
         checks["the answer is projected and masked"] = ", ".join(one.name for one in contenders if one.name in MASKING)
         pids = pids_of(facts, facts["services"])
         return Comparison(
-            rounds.done, plan.seconds, about(wrk, left_out), rows_of(rounds.samples), median(rounds.direct_ms),
+            rounds.done, plan.seconds, about(wrk, left_out) | beside, rows_of(rounds.samples), median(rounds.direct_ms),
             {name: rss_mb(of) for name, of in pids.items()}, {name: pss_mb(of) for name, of in pids.items()},
             SERVICES, checks, left_out,
         )  # fmt: skip

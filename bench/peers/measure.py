@@ -85,6 +85,24 @@ def _ended_ns(pid: int) -> int:
     return 0
 
 
+class Foreign:
+    """How much of the machine is used by processes that are not ours, from when this was made."""
+
+    def __init__(self) -> None:
+        self._began, self._all, self._own = time.monotonic(), _machine_ns(), cpu_ns([os.getpid()])
+
+    def cores(self) -> float:
+        """On average; figures of a run beside much else are not worth much."""
+        used = _machine_ns() - self._all - (cpu_ns([os.getpid()]) - self._own)
+        return max(0.0, used / (time.monotonic() - self._began) / 1e9)
+
+
+def _machine_ns() -> int:
+    """Time that all processors spent on any process so far."""
+    user, nice, system = Path("/proc/stat").read_text().split(maxsplit=4)[1:4]
+    return (int(user) + int(nice) + int(system)) * TICK_NS
+
+
 def rss_mb(pids: Collection[int]) -> float:
     """Resident memory of these processes with their descendants. What they share is counted in each."""
     return sum(_kib(pid, "status", "VmRSS:") for pid in family(pids)) / 1024

@@ -14,6 +14,8 @@ from peers.tools import Tool
 CONNECTIONS = (1, 16, 64, 256)
 CALLS_PER_S, MARGIN = 500, 1.2
 """Of the open loop; whoever cannot do so many with a margin is not asked to."""
+ANSWERS_EACH, LONGEST_S = 4, 10
+"""A slow contender is asked for longer, so that most of its answers come before the end."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,14 @@ class Rounds:
         question = contender.question()
         if not connections:
             return opened(contender.port, question, CALLS_PER_S, self.plan.seconds)
-        return closed(self.wrk, contender.port, question, connections, self.plan.seconds)
+        return closed(self.wrk, contender.port, question, connections, self._seconds(contender, connections))
+
+    def _seconds(self, contender: Contender, connections: int) -> float:
+        """As planned, or until every connection has had some answers, judging from the rounds before."""
+        taken = self.samples.get(contender.name, {}).values()
+        most = max((sample.answers.calls_per_s for samples in taken for sample in samples), default=0.0)
+        needed = ANSWERS_EACH * connections / most if most else 0.0
+        return min(LONGEST_S, max(self.plan.seconds, needed))
 
     def answered(self, name: str) -> tuple[int, int]:
         """Calls of one contender that were answered, and how many others may have been under way at the ends."""

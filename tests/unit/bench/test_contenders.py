@@ -9,7 +9,7 @@ from pathlib import Path
 import yaml
 
 from peers.contender import CALLS, head, numbered
-from peers.measure import cpu_ns, rss_mb
+from peers.measure import Foreign, cpu_ns, rss_mb
 from peers.ours import forge
 from peers.processes import family
 from peers.rivals import CONFIGURATIONS, Issuer, filled
@@ -56,3 +56,9 @@ def test_the_configurations_have_no_words_left(tmp_path: Path) -> None:
         assert "Words in __" in path.read_text()
         assert not re.findall("__[A-Z]+__", (tmp_path / path.name).read_text())
     assert yaml.safe_load((tmp_path / "envoy.yaml").read_text())["static_resources"]["listeners"]
+
+
+def test_what_others_use_of_the_machine_is_not_negative_and_not_more_than_there_is() -> None:
+    foreign = Foreign()
+    time.sleep(0.05)
+    assert 0 <= foreign.cores() <= (os.cpu_count() or 1) + 1  # read in ticks of a hundredth of a second

@@ -67,7 +67,7 @@ fsck-clean: .venv/.for-test ## a thousand random logs that are whole: fsck must 
 
 ci: lint types arch test ## what has to pass before a merge
 
-bench: .venv/.for-test ## beside nginx, Envoy and a naive gateway, about fifteen minutes (QUICK=1: less than five)
+bench: .venv/.for-test ## beside nginx, Envoy and a naive gateway, ten minutes (QUICK=1: less than five)
 	@QUICK="$(QUICK)" $(BIN)/python bench/compare.py
 
 bench-search: .venv/.for-test ## how fast 50,000 entries are searched; fails where p95 is not below 50 ms

@@ -27,7 +27,7 @@ class Plan:
     budget_s: float
 
 
-FULL, QUICK = Plan(5, 4, 3600), Plan(3, 2, 230)
+FULL, QUICK = Plan(5, 4, 3600), Plan(3, 2, 265)
 
 
 @dataclass

@@ -9,11 +9,12 @@ from functools import partial
 from typing import Any
 
 import asyncpg
+import msgspec
 import uvicorn
 from fastapi import FastAPI
 
 from exchange_service.answers import Answers
-from exchange_service.call import PREFIX, Exchange, handle
+from exchange_service.call import PREFIX, Exchange, handle, handle_asked
 from exchange_service.contract.masks import MaskKey
 from exchange_service.credentials.keychain import Keychain
 from exchange_service.credentials.store import Store
@@ -23,6 +24,8 @@ from harness.origin import HOST
 from harness.postgres import Database
 from relay.egress import Egress
 from relay.heads import request_head
+from relay.hop.answerer import frames_beside
+from relay.hop.pool import Hop
 from relay.protocol import call_protocol
 from relay.upstream import Upstream
 from runtime import http
@@ -71,6 +74,7 @@ class Running:
         self.exchange = exchange
         self.keychain = keychain
         self._gateway = Upstream(HOST, port)
+        self._hop = Hop(HOST, port, exchange.key, LIMIT_BYTES)
 
     def serve(self, *interfaces: Interface) -> None:
         """Take these for all that is registered."""
@@ -85,16 +89,33 @@ class Running:
 
     async def ask(self, asked: CallMessage | None = None, body: bytes = b"", key: str = "thing/v1") -> Reply:
         """The reply and its body."""
-        return await self._ask(asked or message(), body, key, digest_of(body))
+        return await self.ask_in_frames(asked or message(), body, key)
+
+    async def ask_over_http(
+        self, asked: CallMessage | None = None, body: bytes = b"", key: str = "thing/v1", trace: bytes = b""
+    ) -> Reply:
+        """The same the other way."""
+        return await self._ask(asked or message(), body, key, digest_of(body), trace)
+
+    async def ask_in_frames(self, said: Any, body: bytes = b"", key: str = "thing/v1", trace: bytes = b"") -> Reply:
+        """The same on a framed connection; `said` may be anything that msgspec can encode."""
+        await self._hop.keep()
+        pending = self._hop.ask(key, said, trace, body, 20)
+        assert pending is not None
+        framed = await pending
+        reply = msgspec.msgpack.decode(framed.message, type=ReplyMessage)
+        assert reply.call == getattr(said, "call", "")
+        return reply, framed.body
 
     async def stream(self, asked: CallMessage | None = None, body: bytes = b"", key: str = "thing/v1") -> Reply:
         """The same of an interface whose bodies pass through."""
         return await self._ask(asked or message(), body, key, STREAMED)
 
-    async def _ask(self, said: CallMessage, body: bytes, key: str, digest: bytes) -> Reply:
+    async def _ask(self, said: CallMessage, body: bytes, key: str, digest: bytes, trace: bytes = b"") -> Reply:
         target, header = f"/calls/{key}".encode(), to_header(said)
         signature = self.exchange.key.sign(b"POST", target, digest, header)
         lines = [(headers.MESSAGE, header), (headers.SERVICE, signature)]
+        lines += [(b"traceparent", trace)] if trace else []
         head = request_head(b"POST", target, b"exchange", lines, len(body))
         answer = await self._gateway.send(head, body, timeout_s=20)
         assert answer.status == 200
@@ -108,6 +129,7 @@ class Running:
 
     def close(self) -> None:
         self._gateway.close()
+        self._hop.close()
         self.exchange.registry.close()
 
 
@@ -137,8 +159,10 @@ async def running(database: Database, *interfaces: Interface, **platform: Any) -
 @asynccontextmanager
 async def _listening(exchange: Exchange) -> AsyncIterator[int]:
     port = free_port()
+    protocol = call_protocol(PREFIX, partial(handle, exchange))
     config = uvicorn.Config(
-        FastAPI(openapi_url=None), host=HOST, port=port, http=call_protocol(PREFIX, partial(handle, exchange)),
+        FastAPI(openapi_url=None), host=HOST, port=port,
+        http=frames_beside(protocol, exchange.key, partial(handle_asked, exchange), LIMIT_BYTES),
         lifespan="off", ws="none", log_config=None, access_log=False, timeout_graceful_shutdown=1,
     )  # fmt: skip
     config.load()

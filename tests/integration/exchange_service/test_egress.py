@@ -242,6 +242,7 @@ THOSE = {
     "exchange-service/src/exchange_service/providers/table/postgresql.py": "addresses of Egress.resolve",
     "exchange-service/src/exchange_service/providers/table/provider.py": "addresses of Egress.resolve",
     "services/relay/src/relay/egress.py": "asks the system for addresses",
+    "services/relay/src/relay/hop/pool.py": "our own services, whose addresses are settings",
     "services/relay/src/relay/upstream.py": "addresses of Egress.resolve, or of a setting",
 }
 

@@ -96,23 +96,20 @@ class Connection(asyncio.Protocol):
         self._out = Outflow(self._transport)
 
     # --- one request
-    def send(self, request: bytes, is_head: bool, deadline: float) -> Promise[Answer]:
-        """Send a whole request. Of its answer the head will be here then, or it fails with an UpstreamFault.
-
-        deadline  on the loop's clock
-        """
+    def send(self, request: bytes, is_head: bool, timeout_s: float) -> Promise[Answer]:
+        """Send a whole request. Of its answer the head will be here then, or it fails with an UpstreamFault."""
         self._reply = reply = Promise[Answer]()
         self._answer = None
         self._is_head = is_head
-        self.deadline = deadline
-        self._timeout_s = deadline - self._loop.time()
+        self.deadline = self._loop.time() + timeout_s
+        self._timeout_s = timeout_s
         self._out.write(request)
         return reply
 
-    async def send_parts(self, head: bytes, body: AsyncIterator[bytes], is_head: bool, deadline: float) -> Answer:
+    async def send_parts(self, head: bytes, body: AsyncIterator[bytes], is_head: bool, timeout_s: float) -> Answer:
         """The same with a body that is still arriving. An answer before its end leaves the rest unsent."""
         self._sending = True
-        reply = self.send(head, is_head, deadline)
+        reply = self.send(head, is_head, timeout_s)
         await self._pass_on(body, reply)
         return await reply
 

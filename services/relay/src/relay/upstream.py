@@ -66,32 +66,35 @@ class Upstream:
                     origin in the meantime, it is repeated once on a new one
         new         on a new connection, whatever is kept
         """
-        deadline = asyncio.get_running_loop().time() + timeout_s
         if not isinstance(body, bytes):
-            return self._send_parts(head, body, is_head, deadline, new=new)
+            return self._send_parts(head, body, is_head, timeout_s, new=new)
         request = head + body
         kept = None if new or repeatable else self._kept()
         if kept is not None:
-            return kept.send(request, is_head, deadline)  # no coroutine of our own: nothing is left to do afterwards
-        return self._send_whole(request, is_head, deadline, repeatable=repeatable, new=new)
+            return kept.send(request, is_head, timeout_s)  # no coroutine of our own: nothing is left to do afterwards
+        return self._send_whole(request, is_head, timeout_s, repeatable=repeatable, new=new)
 
     async def _send_whole(
-        self, request: bytes, is_head: bool, deadline: float, *, repeatable: bool, new: bool
+        self, request: bytes, is_head: bool, timeout_s: float, *, repeatable: bool, new: bool
     ) -> Answer:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
         connection = await self._connection(deadline, new=new)
         try:
-            return await connection.send(request, is_head, deadline)
+            return await connection.send(request, is_head, deadline - loop.time())
         except Stale:
             if not repeatable:
                 raise
         connection = await self._connection(deadline, new=True)
-        return await connection.send(request, is_head, deadline)
+        return await connection.send(request, is_head, deadline - loop.time())
 
     async def _send_parts(
-        self, head: bytes, body: AsyncIterator[bytes], is_head: bool, deadline: float, *, new: bool
+        self, head: bytes, body: AsyncIterator[bytes], is_head: bool, timeout_s: float, *, new: bool
     ) -> Answer:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout_s
         connection = await self._connection(deadline, new=new)
-        return await connection.send_parts(head, body, is_head, deadline)
+        return await connection.send_parts(head, body, is_head, deadline - loop.time())
 
     async def probe(self, timeout_s: float) -> None:
         """Make a connection, with TLS where the origin has it, and end it; raises Unreachable."""

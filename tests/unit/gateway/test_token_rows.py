@@ -64,6 +64,16 @@ async def test_how_a_token_is_sent(at: Gate, row: tuple[list[str], str, int, str
     assert token not in answer.text
 
 
+@pytest.mark.parametrize("row", SENT.values(), ids=SENT.keys())
+async def test_how_a_token_is_sent_that_was_let_in_before(at: Gate, row: tuple[list[str], str, int, str, str]) -> None:
+    authorization, target, status, code, challenge = row
+    token = at.token()
+    assert (await asked(at, f"Bearer {token}")).status_code == 200
+    at._forget()
+    answer = await asked(at, *(one.format(token) for one in authorization), target=target.format(token))
+    turned_away(at, answer, status, code, challenge)
+
+
 @pytest.mark.parametrize("name", [pytest.param("access_token", id="T-06 in a form")])
 async def test_a_token_in_a_form_is_refused(at: Gate, name: str) -> None:
     form = {name: at.token()}

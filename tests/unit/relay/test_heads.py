@@ -29,5 +29,11 @@ def test_the_framing_follows_the_body(method: bytes, length: int | None, framing
     assert request_head(method, b"/", b"a", [], length) == b"%b / HTTP/1.1\r\nhost: a\r\n%b\r\n" % (method, framing)
 
 
+def test_lines_that_are_ready_stand_before_the_others() -> None:
+    assert request_head(b"GET", b"/", b"a", [(b"x", b"1")], 0, ready=b"y: 2\r\n") == (
+        b"GET / HTTP/1.1\r\nhost: a\r\ny: 2\r\nx: 1\r\n\r\n"
+    )
+
+
 def test_chunks_and_the_last_one() -> None:
     assert chunked(b"x" * 26) + chunked(b"") == b"1a\r\n" + b"x" * 26 + b"\r\n0\r\n\r\n"

@@ -4,7 +4,7 @@ import pytest
 
 from harness.lanes import BODY_LIMIT, Client, Lanes, get, post, until
 from relay import protocol
-from relay.call import BodyTooLarge, Call
+from relay.call import LONG_BYTES, BodyTooLarge, Call
 from relay.inflow import HIGH_WATER_BYTES
 
 pytestmark = pytest.mark.requirement("REL-03")
@@ -158,3 +158,22 @@ def test_a_body_is_passed_on_framed_as_it_came(
         client.send(request_bytes)
         assert client.answer()[2] == passed_on
     assert lengths == [length]
+
+
+@pytest.mark.parametrize("size", [LONG_BYTES - 1, LONG_BYTES, 5_000_000])
+def test_an_answer_of_any_size_arrives_whole_and_its_connection_goes_on(lanes: Lanes, size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+
+    async def whole(call: Call) -> None:
+        call.answer(200, content[:size], b"x-a: b\r\n")
+
+    lanes.on(b"/x/whole", whole)
+    with Client(lanes.port, receive_bytes=4096) as client:
+        for _ in range(2):
+            client.send(b"GET /x/whole HTTP/1.1\r\nHost: a\r\n\r\n")
+            status, headers, body = client.answer()
+            assert (status, headers["x-a"], headers["content-length"]) == (200, "b", str(size))
+            assert body == content[:size]
+        client.send(b"HEAD /x/whole HTTP/1.1\r\nHost: a\r\n\r\n")
+        status, headers = client.head()
+        assert (status, headers["content-length"]) == (200, str(size))

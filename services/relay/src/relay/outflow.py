@@ -1,6 +1,7 @@
 """Bytes on their way to a peer: guarded against a peer that has gone, and held back while it is behind."""
 
 import asyncio
+from contextlib import suppress
 
 from relay.waiting import Promise
 
@@ -24,6 +25,12 @@ class Outflow:
             self._transport.write(data)
         except (RuntimeError, OSError):
             pass
+
+    def write_both(self, head: bytes, body: bytes) -> None:
+        """The same for two pieces: one system call, and no copy of a long body."""
+        if not self.lost and not self._transport.is_closing():
+            with suppress(RuntimeError, OSError):
+                self._transport.writelines((head, body))
 
     async def caught_up(self) -> None:
         """Wait while the peer is behind; returns at once when it has gone (`lost` says so)."""

@@ -12,7 +12,7 @@ from audit_service import leases, store
 from audit_service.append import Ingest
 from audit_service.checkpoint import Published, Signer
 from audit_service.entry import Batch, batch_of
-from audit_service.fresh import Fresh
+from audit_service.fresh import Fresh, Tail
 from audit_service.fsck.check import Manner, examine
 from audit_service.reaper import Reaper
 from audit_service.sequencer import Sequencer
@@ -47,8 +47,8 @@ class Log:
         self.published = Published(self._published_file)
         self.signer = Signer(ORIGIN, key())
         self.database = store.Database(service_url)
-        fresh = Fresh()
-        self.sequencer = Sequencer(self.database, self.signer, self.published, read=fresh.take)
+        fresh, self.tail = Fresh(), Tail()
+        self.sequencer = Sequencer(self.database, self.signer, self.published, read=fresh.take, placed=self.tail.add)
         self.ingest = Ingest(self.database, self.sequencer.wake.set, keep=fresh.keep)
         self.reaper = Reaper("audit-1-reaper", self.database, 15)
         self.epoch = 0

@@ -36,7 +36,7 @@ from audit_service.evidence.packages import Parts as EvidenceParts
 from audit_service.feeds.delivering import Sender
 from audit_service.feeds.digests import Digests
 from audit_service.feeds.flows import Feeds
-from audit_service.fresh import Fresh
+from audit_service.fresh import Fresh, Tail
 from audit_service.keeping.disposals import Disposals
 from audit_service.keeping.disposing import Disposing
 from audit_service.keeping.holds import Holds
@@ -89,10 +89,10 @@ class Parts:
         self.policy = Policy(
             database, settings.witness_policy, settings.witness_grace_s, [one.name for one in settings.witnesses]
         )
-        fresh = Fresh()
+        fresh, tail = Fresh(), Tail()
         self.sequencer = Sequencer(
             database, signer, Published(settings.published_file), suite=SUITES[settings.hash_suite],
-            witnessed=self.witnessing.proven, read=fresh.take,
+            witnessed=self.witnessing.proven, read=fresh.take, placed=tail.add,
         )  # fmt: skip
         self.ingest = Ingest(database, self.sequencer.wake.set, admit=self.policy.check, keep=fresh.keep)
         self.writer = writer = Writer(settings.instance, database, self.ingest)
@@ -103,7 +103,7 @@ class Parts:
         self.cold = cold = Cold(database, objects)
         self.archive = Archive(database, writer, objects, periods, hot_days=settings.hot_days)
         self.records = Records(database, writer, cold=cold, witnessed=newest_witnessed)
-        self.indexer = Indexer(database)
+        self.indexer = Indexer(database, tail=tail)
         self.finder = finder = Finder(database, cold)
         self.look_ups = LookUps(writer)
         self.exporter = Exporter(finder, self.look_ups)
@@ -131,7 +131,7 @@ class Parts:
         tasks.forever("sequencer", self.sequencer.lead)
         tasks.every(SWEEP_S, "reaper", self.reaper.sweep)
         tasks.every(RENEW_S, "lease", self.writer.renew)
-        tasks.every(0.2, "indexer", self.indexer.tick)
+        tasks.every(0.5, "indexer", self.indexer.tick)
         tasks.every(60, "sieves", self.indexer.sift)
         tasks.every(20, "witnesses", self.witnessing.tick)
         tasks.every(5, "witness-policy", self.policy.judge)

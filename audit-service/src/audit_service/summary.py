@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from wire.audit import CallLeaf, EventLeaf
 from wire.subjects import PSEUDONYM
 
 Kind = Literal["outcome", "denied", "event"]
@@ -168,13 +169,17 @@ def summary_of(segment: str, leaf_index: int, leaf: bytes) -> Summary | None:
     Takes every leaf that the log takes: texts are cut and cleaned, numbers clamped to what the columns hold. Raises
     msgspec.DecodeError or UnicodeDecodeError for bytes that are no leaf.
     """
-    members = _decoder.decode(leaf)
-    if members.kind == "event":
-        return _of_event(segment, leaf_index, members)
-    return None if members.phase == "intent" else _of_call(segment, leaf_index, members)
+    return row_of(segment, leaf_index, _decoder.decode(leaf))
 
 
-def _of_event(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
+def row_of(segment: str, leaf_index: int, leaf: CallLeaf | EventLeaf | _Leaf) -> Summary | None:
+    """The same for a leaf that has been read."""
+    if isinstance(leaf, EventLeaf) or (isinstance(leaf, _Leaf) and leaf.kind == "event"):
+        return _of_event(segment, leaf_index, leaf)
+    return None if leaf.phase == "intent" else _of_call(segment, leaf_index, leaf)
+
+
+def _of_event(segment: str, leaf_index: int, leaf: EventLeaf | _Leaf) -> Summary:
     fact = leaf.facts.get
     subject = fact("subject", "")
     interface, version = fact("interface", ""), fact("version", "")
@@ -196,7 +201,7 @@ def filed_before(row: Summary) -> Summary:
     return msgspec.structs.replace(row, interface=_key(f"{row.interface}/{row.version}"), version="", consent="")
 
 
-def _of_call(segment: str, leaf_index: int, leaf: _Leaf) -> Summary:
+def _of_call(segment: str, leaf_index: int, leaf: CallLeaf | _Leaf) -> Summary:
     kind: Any = leaf.phase
     ended = leaf.at_ready or leaf.at_in
     return Summary(

@@ -48,7 +48,7 @@ async def take(log: Log, some: list[Leaf]) -> None:
 @given(some=st.lists(leaves, min_size=1, max_size=12))
 async def test_every_leaf_that_ingest_takes_becomes_searchable(log: Log, some: list[Leaf]) -> None:
     await take(log, some)
-    await Indexer(log.database).tick()
+    await Indexer(log.database, tail=log.tail).tick()
     assert await rows_of(log) == await expected(log)
     [(indexed, size)] = await log.fetch("SELECT i.size, h.size FROM audit.indexed i, audit.log_head h")
     assert indexed == size
@@ -105,6 +105,24 @@ async def test_two_indexers_and_steps_that_fail_make_each_row_once(log: Log, mon
             tasks.start_soon(work, Indexer(log.database))
     assert await rows_of(log) == await expected(log)
     assert len(await rows_of(log)) == 60
+
+
+@pytest.mark.requirement("SRC-22")
+async def test_rows_are_the_same_whether_leaves_were_kept_or_are_read(log: Log) -> None:
+    following = Indexer(log.database, tail=log.tail)
+    for _ in range(3):
+        await log.calls(5)
+        await log.sequence()
+    await following.tick()
+    await log.resign()  # the next office says something of its own accord, or nothing: either way there is no gap
+    await log.calls(5)
+    await log.sequence()
+    await Indexer(log.database).tick()
+    await log.calls(5)
+    await log.sequence()
+    await following.tick()
+    assert await rows_of(log) == await expected(log)
+    assert len(await rows_of(log)) == 25
 
 
 @pytest.mark.requirement("SRC-22")

@@ -16,9 +16,10 @@ import structlog
 
 from audit_service import store as log_store
 from audit_service.archive.store import archived
+from audit_service.fresh import Ended, Tail
 from audit_service.search import store
 from audit_service.search.sieve import Sieve
-from audit_service.summary import Summary, summary_of
+from audit_service.summary import Summary, row_of, summary_of
 from runtime.clock import Clock, SystemClock
 
 log = structlog.get_logger()
@@ -30,11 +31,12 @@ _MOST = 2**63 - 1
 
 
 class Indexer:
-    """Makes rows, and sieves of the days that are over."""
+    """Makes rows, and sieves of the days that are over. `tail` is what the sequencer of this process placed last."""
 
-    def __init__(self, database: log_store.Database, clock: Clock | None = None) -> None:
+    def __init__(self, database: log_store.Database, clock: Clock | None = None, tail: Tail | None = None) -> None:
         self._database = database
         self._clock = clock or SystemClock()
+        self._tail = tail or Tail()
 
     async def tick(self) -> None:
         """Everything that is sequenced and not yet searchable."""
@@ -47,10 +49,10 @@ class Indexer:
             start = await store.lock_indexed(connection)
             if start is None:
                 return 0
-            end = min(await store.sequenced(connection), start + STEP_LEAVES)
+            end, leaves = await self._next(connection, start)
             if end <= start:
                 return 0
-            rows = _rows(await store.ended(connection, start, end))
+            rows = _rows(leaves)
             if rows:
                 await store.add_rows(connection, rows)
                 await store.add_figures(connection, figures(rows))
@@ -58,6 +60,15 @@ class Indexer:
             await store.set_indexed(connection, end)
         log.debug("log.indexed", leaves=end - start, rows=len(rows))
         return end - start
+
+    async def _next(self, connection: Any, start: int) -> tuple[int, Sequence[Ended]]:
+        """Where the next step ends, and what ended in it."""
+        sequenced = await store.sequenced(connection)
+        known = self._tail.take(start, sequenced)
+        if known is not None:
+            return known
+        end = min(sequenced, start + STEP_LEAVES)
+        return end, await store.ended(connection, start, end) if start < end else ()
 
     async def sift(self) -> None:
         """Make the sieves of days that are over, drop those of what was deleted. Whatever comes late makes a sieve
@@ -80,11 +91,11 @@ class Indexer:
         log.info("segment.sieved", segment=segment, rows=count)
 
 
-def _rows(leaves: Sequence[tuple[str, int, bytes]]) -> list[Summary]:
+def _rows(leaves: Sequence[Ended]) -> list[Summary]:
     rows: list[Summary] = []
     for segment, index, leaf in leaves:
         try:
-            row = summary_of(segment, index, leaf)
+            row = summary_of(segment, index, leaf) if isinstance(leaf, bytes) else row_of(segment, index, leaf)
         except (msgspec.DecodeError, UnicodeDecodeError):
             log.critical("leaf.unreadable", index=index, alarm=True)  # changed in storage: fsck says how
             continue

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from audit_service.fresh import Ended
 from audit_service.search.sieve import MEMBERS, Sieve
 from audit_service.summary import COLUMNS, Summary
 
@@ -40,12 +41,12 @@ async def sequenced(tx: Any) -> int:
     return 0 if last is None else last + 1
 
 
-async def ended(tx: Any, start: int, end: int) -> list[tuple[str, int, bytes]]:
+async def ended(tx: Any, start: int, end: int) -> list[Ended]:
     """(segment, index, leaf) from `start` up to `end` but for intents, by index. What is not there any more is passed
     over: it must not hold up the rest, and fsck names it."""
     among = "leaf_index >= $1 AND leaf_index < $2"
     segments = await tx.fetch(f"SELECT DISTINCT segment FROM audit.entry_index WHERE {among}", start, end)  # noqa: S608  # a constant
-    found: list[tuple[str, int, bytes]] = []
+    found: list[Ended] = []
     for (segment,) in segments:  # each by name: a query over the range alone would ask every day there ever was
         rows = await tx.fetch(
             """SELECT l.leaf_index, l.body FROM audit.leaf l

@@ -9,9 +9,10 @@ Nothing is kept in memory but the epoch: after any failure, a commit in doubt ab
 it works with stands in `ports`: the same code runs over PostgreSQL and in the simulation.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 import structlog
@@ -54,12 +55,20 @@ class Term:
 
 
 class Step(NamedTuple):
-    """What one step did: leaves added, whether more may be waiting, and the newest tree."""
+    """What one step did: leaves added, whether more may be waiting, and the newest tree.
+
+    first     index of the first of them through all shards
+    added     their records
+    segments  where they are, by retention class
+    """
 
     leaves: int
     more: bool
     size: int
     root: bytes
+    first: int = 0
+    added: Sequence[Entry] = ()
+    segments: Mapping[str, str] = MappingProxyType({})
 
 
 # --- office ---------------------------------------------------------------------------------------------------------
@@ -242,13 +251,12 @@ async def step(ports: Ports, term: Term) -> Step:
         await rows.drop(taken)
     await _seal(ports, term)
     log.debug("log.sequenced", leaves=len(added), batches=len(taken), size=new.size)
-    return Step(len(added), _was_full(waiting), new.size, new.root)
+    return Step(len(added), _was_full(waiting), new.size, new.root, head.end, added, _segments(added, now))
 
 
 async def _append(rows: Rows, head: Head, edge: Tiles, added: Sequence[Entry], now: datetime) -> Head:
     """Leaves, tiles and head."""
-    classes = {entry.head.retention for entry in added}
-    await rows.add(head.end, added, {name: segment_of(now.date(), name) for name in classes}, now)
+    await rows.add(head.end, added, _segments(added, now), now)
     suite, stored = head.suite, look_up(edge)
     changed = append(head.size, [suite.leaf(entry.leaf) for entry in added], stored, suite=suite)
     size = head.size + len(added)
@@ -256,6 +264,11 @@ async def _append(rows: Rows, head: Head, edge: Tiles, added: Sequence[Entry], n
     await rows.put_tiles(changed, head.shard.id)
     await rows.advance(new)
     return new
+
+
+def _segments(added: Sequence[Entry], now: datetime) -> dict[str, str]:
+    """The segment of each retention class among some records that are sequenced now."""
+    return {name: segment_of(now.date(), name) for name in {entry.head.retention for entry in added}}
 
 
 async def _seal(ports: Ports, term: Term) -> None:

@@ -12,7 +12,7 @@ CHECK := import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or new
 INSTALL := $(PYTHON) -c '$(CHECK)' && $(PYTHON) requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo fmt lint types arch test test-unit faults simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy bench-revocation bench-rotation bench-slow-clients bench-guard profile docs lock clean
+.PHONY: help setup run demo fmt lint types arch test test-unit faults simulate fsck-clean ci bench bench-search bench-suspension bench-log bench-log-search bench-noisy bench-revocation bench-rotation bench-slow-clients bench-curves bench-guard profile docs lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -84,6 +84,9 @@ bench-log-search: .venv/.for-test ## how fast ten million rows of the log are se
 
 bench-noisy: .venv/.for-test ## what a provider that hangs costs its neighbours; fails where p99 grows by half
 	@PYTHONPATH=tests $(BIN)/python bench/noisy_neighbour.py
+
+bench-curves: .venv/.for-test ## what a call costs as payload, catalog, masks and processes grow (ARGS="grants masks": only those)
+	@$(BIN)/python bench/curves.py $(ARGS)
 
 bench-guard: .venv/.for-test ## fails where a call takes 30 % more processor than bench/baseline.json says (ARGS=--keep: the new baseline)
 	@$(BIN)/python bench/guard.py $(ARGS)

@@ -24,7 +24,7 @@ from tongdao_cli.postgres import free_port
 
 BASELINE = Path(__file__).with_name("baseline.json")
 REFERENCE = Path(__file__).with_name("reference.py")
-CONNECTIONS, ROUNDS, ROUND_S, WARM_UP_S = 64, 9, 1.0, 1.5
+CONNECTIONS, ROUNDS, ROUND_S, WARM_UP_S = 64, 7, 1.0, 1.5
 MOST = 1.3
 """A ratio may grow by so much."""
 

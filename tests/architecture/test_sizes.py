@@ -16,6 +16,7 @@ LARGE: dict[str, str] = {
     "exchange-service": "one adapter for each kind of provider, none of which knows another (DECISIONS.md, 34)",
     "gateway": "whoever comes in is known, counted and held to the whole of the law in one process (DECISIONS.md, 41)",
     "identity": "systems and people prove themselves in many ways, each written once (DECISIONS.md, 41)",
+    "relay": "a line to strangers and one among ourselves, under one rule for waiting (DECISIONS.md, 50)",
     "wire": "one module for each thing that crosses a border, read by all services (DECISIONS.md, 41)",
     "tongdao-cli": "one small file for each thing that people do (DECISIONS.md, 27)",
 }

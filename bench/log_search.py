@@ -23,9 +23,10 @@ import asyncpg
 import msgspec
 
 from audit_service import store as log_store
-from audit_service.archive import parquet
 from audit_service.archive.cold import Cold
 from audit_service.archive.objects import Objects
+from audit_service.archive.parquet import Writing
+from audit_service.archive.rows import GROUP_ROWS, OWN, Row, digest_of
 from audit_service.search import store
 from audit_service.search.finder import Finder
 from audit_service.search.indexer import Indexer, figures, spans
@@ -140,7 +141,7 @@ async def add(connection: Any, rows: list[Summary]) -> None:
 
 
 _KEPT = f"""
-SELECT leaf_index, call_id::text, kind, at, NULL, ''::bytea, ''::bytea, {", ".join(parquet.OWN)}
+SELECT leaf_index, call_id::text, kind, at, NULL, ''::bytea, ''::bytea, {", ".join(OWN)}
 FROM audit.record WHERE segment = $1 ORDER BY leaf_index
 """  # noqa: S608  # column names of ours
 _SHELVED = """
@@ -153,13 +154,13 @@ async def shelve(url: str, segment: str, objects: Objects, folder: Path) -> None
     """As the archive does with a segment, without leaves and proofs."""
     connection = await asyncpg.connect(url)
     path, name = folder / segment, f"{segment}.parquet"
-    rows = [parquet.Row._make((*row[:7], tuple(row[7:]))) for row in await connection.fetch(_KEPT, segment)]
-    writing = parquet.Writing(path)
-    for start in range(0, len(rows), parquet.GROUP_ROWS):
-        writing.add(rows[start : start + parquet.GROUP_ROWS])
+    rows = [Row._make((*row[:7], tuple(row[7:]))) for row in await connection.fetch(_KEPT, segment)]
+    writing = Writing(path)
+    for start in range(0, len(rows), GROUP_ROWS):
+        writing.add(rows[start : start + GROUP_ROWS])
     writing.close()
     await objects.put(name, path)
-    kept = (rows[0].leaf_index, rows[-1].leaf_index, len(rows), name, path.stat().st_size, parquet.digest_of(path))
+    kept = (rows[0].leaf_index, rows[-1].leaf_index, len(rows), name, path.stat().st_size, digest_of(path))
     await connection.execute(_SHELVED, segment, *kept)
     await connection.execute("SELECT audit.drop_partitions($1)", segment)
     path.unlink()

@@ -14,8 +14,8 @@ from audit_service.archive import store as sql
 from audit_service.archive.archiving import Archive
 from audit_service.archive.cold import Cold
 from audit_service.archive.objects import Objects
-from audit_service.archive.parquet import OWN
 from audit_service.archive.periods import Periods
+from audit_service.archive.rows import OWN
 from audit_service.keeping.disposals import Disposals
 from audit_service.keeping.disposing import Disposing
 from audit_service.keeping.holds import Holds

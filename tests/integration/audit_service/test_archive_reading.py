@@ -11,7 +11,8 @@ import pytest
 
 from audit_service.archive import cold
 from audit_service.archive.objects import Objects
-from audit_service.archive.parquet import Reading, Row, Writing
+from audit_service.archive.parquet import Reading, Writing
+from audit_service.archive.rows import Row
 from audit_service.summary import Filter, Summary, moment
 from harness.audit_archive import Archiving, in_archive, in_database, old_day
 from runtime.errors import Refusal

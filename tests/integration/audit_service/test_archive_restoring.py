@@ -8,7 +8,7 @@ import pytest
 
 from audit_service import store
 from audit_service.archive import store as sql
-from audit_service.archive.parquet import Row
+from audit_service.archive.rows import Row
 from harness.audit_archive import Archiving, in_archive, in_database, old_day
 
 pytestmark = pytest.mark.anyio

@@ -12,30 +12,30 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
-import pyarrow as pa
 import structlog
 
 from audit_service import store
-from audit_service.archive import manifest, parquet
+from audit_service.archive import manifest
 from audit_service.archive import store as sql
 from audit_service.archive.objects import Away, Objects
 from audit_service.archive.periods import Periods
 from audit_service.archive.proving import Damaged, prove
+from audit_service.archive.rows import GROUP_BYTES, GROUP_ROWS, SCHEMA_VERSION, Row, digest_of
 from audit_service.writer import Writer
 from runtime.clock import Clock, SystemClock
 from runtime.errors import Refusal
 from wire.audit import new_event
 
+if TYPE_CHECKING:
+    from audit_service.archive.parquet import Reading, Writing
+
 log = structlog.get_logger()
 GRACE = timedelta(hours=1)
 """How long after midnight (UTC) a day is over."""
 HOT_DAYS, RESTORED_DAYS = 30, 7
-TROUBLE = (Away, Damaged, OSError, pa.ArrowException)
-"""What reading a file may raise."""
-_TROUBLE = (*TROUBLE, Refusal, asyncpg.PostgresError)
 
 
 class Archive:
@@ -83,7 +83,7 @@ class Archive:
             except asyncpg.LockNotAvailableError:
                 log.info("archive.postponed", segment=segment, during=what)  # somebody reads; next time
                 return  # readers are held up while a lock is waited for: once a tick, not for every segment
-            except _TROUBLE as error:
+            except (*trouble(), Refusal, asyncpg.PostgresError) as error:
                 name = "archive.damaged" if isinstance(error, Damaged) else "archive.failed"
                 log.critical(name, segment=segment, during=what, error=f"{type(error).__name__}: {error}", alarm=True)
                 if isinstance(error, Away):
@@ -103,7 +103,7 @@ class Archive:
         told = manifest.encode(manifest.Manifest(
             segment=segment, retention=segment[9:], shards=await _parts(connection, extent), first=extent.first,
             last=extent.last, count=leaves, root=root.hex(), object=name, sha256=sha256.hex(), bytes=size,
-            schema=parquet.SCHEMA_VERSION, kept_until=until.isoformat() if until else "",
+            schema=SCHEMA_VERSION, kept_until=until.isoformat() if until else "",
         ))  # fmt: skip
         manifest_name = manifest.manifest_name(segment, told)
         await self._objects.put(manifest_name, told)
@@ -117,18 +117,18 @@ class Archive:
         """Name, bytes and SHA-256 of the segment's file, which is in the store now."""
         with nameless() as path:
             await self._write(connection, segment, path)
-            sha256 = await asyncio.to_thread(parquet.digest_of, path)
+            sha256 = await asyncio.to_thread(digest_of, path)
             name = manifest.name_of(segment, sha256, "parquet")
             await self._objects.put(name, path)
             return name, path.stat().st_size, sha256
 
     async def _write(self, connection: Any, segment: str, path: Path) -> None:
-        writing = parquet.Writing(path)
+        writing = await asyncio.to_thread(_begun, path)
         try:
-            group: list[parquet.Row] = []
+            group: list[Row] = []
             async for page in sql.rows(connection, segment):
                 group += page
-                if len(group) >= parquet.GROUP_ROWS or sum(len(row.leaf) for row in group) >= parquet.GROUP_BYTES:
+                if len(group) >= GROUP_ROWS or sum(len(row.leaf) for row in group) >= GROUP_BYTES:
                     await asyncio.to_thread(writing.add, group)
                     group = []
             if group:
@@ -193,7 +193,7 @@ class Archive:
         log.info("segment.restored", segment=segment, leaves=kept.count)
 
 
-async def opened(objects: Objects, segment: str, name: str, sha256: bytes) -> parquet.Reading:
+async def opened(objects: Objects, segment: str, name: str, sha256: bytes) -> "Reading":
     """A segment's file, once all of it was found to be what was stored. Raises Away, Damaged; OSError for a full disk,
     ArrowException for what is no such file."""
     with nameless() as path:
@@ -201,7 +201,26 @@ async def opened(objects: Objects, segment: str, name: str, sha256: bytes) -> pa
             fetched = await objects.fetch(name, file)
         if fetched != sha256:
             raise Damaged(f"{name} is not what was stored")
-        return await asyncio.to_thread(parquet.Reading, path, segment)
+        return await asyncio.to_thread(_read, path, segment)
+
+
+def trouble() -> tuple[type[Exception], ...]:
+    """What reading a file may raise."""
+    from pyarrow import ArrowException  # see archive/parquet.py; an `except` asks only once something was raised
+
+    return (Away, Damaged, OSError, ArrowException)
+
+
+def _begun(path: Path) -> "Writing":
+    from audit_service.archive.parquet import Writing  # 45 MB that a log whose first day is not over does without
+
+    return Writing(path)
+
+
+def _read(path: Path, segment: str) -> "Reading":
+    from audit_service.archive.parquet import Reading  # as above
+
+    return Reading(path, segment)
 
 
 @contextmanager

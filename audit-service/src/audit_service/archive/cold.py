@@ -4,17 +4,20 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import structlog
 
 from audit_service import store
-from audit_service.archive.archiving import TROUBLE, opened
+from audit_service.archive.archiving import opened, trouble
 from audit_service.archive.objects import Objects
-from audit_service.archive.parquet import Reading
 from audit_service.archive.store import Archived, archived_one, disposed
 from audit_service.summary import Filter, Summary
 from runtime.errors import Refusal
 from wire import codes
+
+if TYPE_CHECKING:
+    from audit_service.archive.parquet import Reading
 
 log = structlog.get_logger()
 _OPEN_S = 900.0
@@ -67,7 +70,7 @@ class Cold:
         """Close a file."""
         self._open.pop(segment, None)
 
-    async def _reading(self, segment: str) -> Reading:
+    async def _reading(self, segment: str) -> "Reading":
         kept = await self._where(segment)
         known = self._open.get(segment)
         if known is None:
@@ -75,14 +78,14 @@ class Cold:
         self._open.move_to_end(segment)
         return known[1]
 
-    def _begun(self, kept: Archived) -> asyncio.Task[Reading]:
+    def _begun(self, kept: Archived) -> "asyncio.Task[Reading]":
         """One for each file, and it goes on when nobody waits any more: who asks again finds it open."""
         task = self._fetching[kept.segment] = asyncio.create_task(self._fetched(kept))
         task.add_done_callback(self._ended)
         task.set_name(kept.segment)
         return task
 
-    def _ended(self, task: asyncio.Task[Reading]) -> None:
+    def _ended(self, task: "asyncio.Task[Reading]") -> None:
         segment = task.get_name()
         del self._fetching[segment]
         if not task.cancelled() and task.exception() is None:
@@ -99,11 +102,11 @@ class Cold:
             raise disposed(kept)
         return kept
 
-    async def _fetched(self, kept: Archived) -> Reading:
+    async def _fetched(self, kept: Archived) -> "Reading":
         try:
             async with self._places, asyncio.timeout(_FETCH_S + kept.bytes / _LEAST_BYTES_A_S):
                 return await opened(self._objects, kept.segment, kept.object, kept.sha256)
-        except TROUBLE as error:
+        except trouble() as error:
             log.critical("archive.away", segment=kept.segment, error=f"{type(error).__name__}: {error}", alarm=True)
             raise Refusal(codes.ARCHIVE_AWAY, type(error).__name__) from None
 

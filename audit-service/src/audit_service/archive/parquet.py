@@ -1,30 +1,25 @@
 """A segment as one Parquet file: leaves as the very bytes that were hashed, and beside each what it is searched by.
 
 Rows stand by index in groups of some thousands with statistics, so that a filtered read opens few of them. Blocking:
-callers run this in a thread. Anybody can read the file with any Parquet tool; `leaf` is canonical JSON.
+callers run this in a thread. Anybody can read the file with any Parquet tool; `leaf` is canonical JSON. Arrow takes
+some 45 MB: who works with files imports this module then, not before.
 """
 
-import hashlib
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from audit_service.archive.rows import GROUP_ROWS, OWN, Row
 from audit_service.store import Kept
 from audit_service.summary import COLUMNS, EQUAL, Filter, Summary
 
-SCHEMA_VERSION = 1
-GROUP_ROWS, GROUP_BYTES = 8192, 32 * 1024 * 1024
 _LATER: dict[str, Any] = {"mode": "query", "verdict": "", "consent": ""}
 """Columns that older files do not have, and what their calls would say there."""
-_SHARED = ("segment", "leaf_index", "call_id", "kind")
-OWN = tuple(column for column in COLUMNS if column not in _SHARED)
-"""Columns that only what ended has; null beside an intent."""
 _NUMBERS = ("status", "took_ms", "request_bytes", "answer_bytes", "fields_returned", "fields_masked")
 _TYPES = {"at": pa.timestamp("us", tz="UTC"), **dict.fromkeys(_NUMBERS, pa.int64())}
 SCHEMA = pa.schema(
@@ -45,19 +40,6 @@ _KEPT = ("leaf_index", "leaf", "private", "kind")
 _COUNTED = [column for column in SCHEMA.names if column not in _BYTES]
 
 
-class Row(NamedTuple):
-    """One leaf of a segment. `ended` are the values of OWN, none for an intent."""
-
-    leaf_index: int
-    call: str
-    kind: str
-    sequenced_at: datetime
-    private_sha256: bytes | None
-    leaf: bytes
-    private: bytes
-    ended: tuple[Any, ...] | None
-
-
 class Writing:
     """A file while it is made: `add` pages of rows by index, then `close`."""
 
@@ -75,12 +57,6 @@ class Writing:
 
     def close(self) -> None:
         self._writer.close()
-
-
-def digest_of(path: Path) -> bytes:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").digest()
 
 
 class Reading:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from audit_service import store
-from audit_service.archive.parquet import Row
+from audit_service.archive.rows import Row
 from tlog.hashes import HASH_BYTES, SUITES
 from tlog.tiles import TILE_WIDTH
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
-from audit_service.archive.parquet import OWN, Row
+from audit_service.archive.rows import OWN, Row
 from runtime.errors import Refusal
 from wire import codes
 

@@ -3,14 +3,17 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from audit_service.archive.archiving import opened
 from audit_service.archive.objects import Away, Missing, Objects
-from audit_service.archive.parquet import Reading
 from audit_service.archive.proving import Damaged
 from audit_service.archive.store import Archived
 from audit_service.fsck.findings import Findings
 from audit_service.store import Kept
+
+if TYPE_CHECKING:
+    from audit_service.archive.parquet import Reading
 
 _MOST_OPEN = 3
 _AWAY = ("archived", "restored", "disposed")
@@ -53,7 +56,7 @@ class Shelf:
         reading = self._open[segment]
         return await asyncio.to_thread(reading.leaves, list(wanted)) if reading else None
 
-    async def _reading(self, kept: Archived) -> Reading | None:
+    async def _reading(self, kept: Archived) -> "Reading | None":
         what = f"segment {kept.segment}"
         if kept.state == "disposed":
             self._findings.note(f"{what}: was disposed of; only its hashes are checked")

@@ -43,8 +43,8 @@ def text(value: str) -> bytes:
 
 
 def uuid(value: str) -> bytes:
-    """A uuid from its usual spelling."""
-    return b"\0\0\0\x10" + bytes.fromhex(value.replace("-", ""))
+    """A uuid from its usual spelling. PostgreSQL refuses what has another length."""
+    return binary(bytes.fromhex(value.replace("-", "")))
 
 
 def bigint(value: int) -> bytes:
@@ -64,4 +64,9 @@ def smallint(value: int) -> bytes:
 
 def timestamp(value: datetime) -> bytes:
     """A timestamptz."""
-    return int8(8, (value - _EPOCH) // _MICROSECOND)
+    return int8(8, microseconds(value))
+
+
+def microseconds(value: datetime) -> int:
+    """What a timestamptz is, as a number: since the year 2000."""
+    return (value - _EPOCH) // _MICROSECOND

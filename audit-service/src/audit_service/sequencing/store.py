@@ -140,10 +140,11 @@ class Transaction:
     async def add(self, first: int, added: Sequence[Entry], segments: dict[str, str], now: datetime) -> None:
         for segment in sorted(segments.values()):
             await open_segment(self._tx, segment)
-        await copying.copy(self._tx, "leaf", LEAF, _leaf_rows(first, added, segments, now))
-        await copying.copy(self._tx, "entry_index", ENTRY_INDEX, _index_rows(first, added, segments))
-        if private := _private_rows(first, added, segments):
-            await copying.copy(self._tx, "erasable", ERASABLE, private)
+        leaves, index, erasable = _rows_of(first, added, segments, now)
+        await copying.copy(self._tx, "leaf", LEAF, leaves)
+        await copying.copy(self._tx, "entry_index", ENTRY_INDEX, index)
+        if erasable:
+            await copying.copy(self._tx, "erasable", ERASABLE, erasable)
         await self._settle_calls(first, added)
 
     async def _settle_calls(self, first: int, added: Sequence[Entry]) -> None:
@@ -208,41 +209,27 @@ ENTRY_INDEX = ("segment", "kind", "leaf_index", "call_id", "private_sha256")
 ERASABLE = ("segment", "leaf_index", "body")
 
 
-def _leaf_rows(first: int, added: Sequence[Entry], segments: dict[str, str], now: datetime) -> list[bytes]:
-    """In the order of LEAF. What all leaves of a class have in common is written once."""
-    moment = copying.timestamp(now)
-    begins = {name: copying.row_of(4) + copying.text(segment) + moment for name, segment in segments.items()}
-    bigint, binary = copying.bigint, copying.binary
-    return [
-        b"%b%b%b" % (begins[entry.head.retention], bigint(index), binary(entry.leaf))
-        for index, entry in enumerate(added, first)
-    ]
-
-
-def _index_rows(first: int, added: Sequence[Entry], segments: dict[str, str]) -> list[bytes]:
-    """In the order of ENTRY_INDEX."""
-    begins = {
-        (name, phase): copying.row_of(5) + copying.text(segment) + copying.text(phase or "event")
-        for name, segment in segments.items()
+def _rows_of(
+    first: int, added: Sequence[Entry], segments: dict[str, str], now: datetime
+) -> tuple[list[bytes], list[bytes], list[bytes]]:
+    """Rows of LEAF, of ENTRY_INDEX, and of ERASABLE for those that have something to erase. What all records of a class
+    have in common is written once."""
+    moment, texts = copying.timestamp(now), {name: copying.text(segment) for name, segment in segments.items()}
+    leaf = {name: copying.row_of(len(LEAF)) + segment + moment for name, segment in texts.items()}
+    index = {
+        (name, phase): copying.row_of(len(ENTRY_INDEX)) + segment + copying.text(phase or "event")
+        for name, segment in texts.items()
         for phase in ("intent", "outcome", "denied", "")
     }
-    bigint, uuid, binary = copying.bigint, copying.uuid, copying.binary
-    return [
-        b"%b%b%b%b" % (
-            begins[entry.head.retention, entry.head.phase],
-            bigint(index),
-            uuid(entry.head.call),
-            binary(hashlib.sha256(entry.private).digest()) if entry.private else copying.NULL,
-        )
-        for index, entry in enumerate(added, first)
-    ]  # fmt: skip
-
-
-def _private_rows(first: int, added: Sequence[Entry], segments: dict[str, str]) -> list[bytes]:
-    """In the order of ERASABLE, for those that have something to erase."""
-    begins = {name: copying.row_of(3) + copying.text(segment) for name, segment in segments.items()}
-    return [
-        b"%b%b%b" % (begins[entry.head.retention], copying.bigint(index), copying.binary(entry.private))
-        for index, entry in enumerate(added, first)
-        if entry.private
-    ]
+    erasable = {name: copying.row_of(len(ERASABLE)) + segment for name, segment in texts.items()}
+    bigint, uuid, binary, sha256 = copying.bigint, copying.uuid, copying.binary, hashlib.sha256
+    leaf_rows, index_rows, erasable_rows = [], [], []
+    for number, entry in enumerate(added, first):
+        head, private, place = entry.head, entry.private, bigint(number)
+        leaf_rows.append(b"%b%b%b" % (leaf[head.retention], place, binary(entry.leaf)))
+        digest = copying.NULL
+        if private:
+            erasable_rows.append(b"%b%b%b" % (erasable[head.retention], place, binary(private)))
+            digest = binary(sha256(private).digest())
+        index_rows.append(b"%b%b%b%b" % (index[head.retention, head.phase], place, uuid(head.call), digest))
+    return leaf_rows, index_rows, erasable_rows

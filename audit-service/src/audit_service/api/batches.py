@@ -50,10 +50,13 @@ class BatchDoor:
         if call.method != b"POST":
             raise Refusal(codes.METHOD_NOT_ALLOWED)
         body = await call.read(LARGEST_BATCH_BYTES)
-        self._key.check(call.headers.get(SERVICE, b""), b"POST", call.target, body)
+        signature = call.headers.get(SERVICE, b"")
+        self._key.check(signature, b"POST", call.target, None)
+        digest = hashlib.sha256(body)
+        self._key.check_digest(signature, digest.hexdigest().encode())
         epoch, first, count = (_number(call.headers, name) for name in (_EPOCH, _FIRST, _COUNT))
         gateway = call.headers.get(_GATEWAY, b"").decode("latin-1")
-        return Batch(gateway, epoch, first, count, body, hashlib.sha256(body).digest())
+        return Batch(gateway, epoch, first, count, body, digest.digest())
 
 
 def _number(headers: dict[bytes, bytes], name: bytes) -> int:

@@ -67,7 +67,11 @@ class ServiceKey:
 
     def check_body(self, header: bytes, body: bytes | None) -> None:
         """Raise Refusal unless the body is the one that was signed; None stands for a streamed one."""
-        if header.split(b";")[2] != (STREAMED if body is None else digest_of(body)):
+        self.check_digest(header, STREAMED if body is None else digest_of(body))
+
+    def check_digest(self, header: bytes, digest: bytes) -> None:
+        """The same for whoever needs the digest (as in `sign`) himself: what is long is hashed once."""
+        if header.split(b";")[2] != digest:
             raise Refusal(NOT_ONE_OF_US, "the body is not the one that was signed")
 
     def derived(self, purpose: str) -> str:

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TypeVar
 
+from catalog_service.directory.pinyin import syllables_of
+
 EDITION = 1
 """Raise it when entries would get other words than before: those of older editions are then indexed anew."""
 LONGEST_WORD = 64
@@ -62,7 +64,7 @@ def sounds(*texts: str) -> set[str]:
     """How the Chinese in these texts is typed by those who type pinyin: 社保 is she', bao', she'bao' and .sb."""
     runs = [run for text in texts for row in _rows(text) for is_han, run in _runs(row) if is_han]
     found: set[str] = set()
-    for syllables in (_pinyin("".join(run)) for run in runs):
+    for syllables in (syllables_of("".join(run)) for run in runs):
         found.update(_syllables(syllables, 1), _syllables(syllables, 2))
         letters = "".join(syllable[0] for syllable in syllables)
         found.update(word for size in range(2, LONGEST_INITIALS + 1) for word in _initials(letters, size))
@@ -81,12 +83,6 @@ def _units(text: str) -> list[str]:
 def _runs(units: list[str]) -> Iterator[tuple[bool, list[str]]]:
     """Stretches of Chinese and of words, told apart."""
     return ((is_han, list(run)) for is_han, run in groupby(units, lambda unit: _IS_HAN.match(unit) is not None))
-
-
-def _pinyin(text: str) -> list[str]:
-    from pypinyin import lazy_pinyin  # a third of a second to load, and only who writes entries needs it
-
-    return lazy_pinyin(text, errors="ignore")
 
 
 def _side_by_side(units: list[str], size: int) -> Iterator[str]:

@@ -228,7 +228,8 @@ async def test_tiles_and_proofs_beyond_the_log_are_not_made_up(service: Service)
 async def test_only_services_may_write(service: Service) -> None:
     [call] = ids(1)
     leaf = [record(call, "gateway-1", service.epoch, 0, "denied")]
-    for header in ("", "gateway;1;x;y"):
+    of_another = service.key.headers("POST", "/batches", frames(leaf) + b" ")["Tongdao-Service"]
+    for header in ("", "gateway;1;x;y", of_another):
         assert (await service.post(leaf, **{"Tongdao-Service": header})).status_code == 401
         assert (
             await service.client.post("/leases", content=b"{}", headers={"Tongdao-Service": header})

@@ -13,7 +13,6 @@ from catalog_service.directory import store as directory
 from catalog_service.feed import store as feed
 from catalog_service.grants import store as grants
 from catalog_service.revocations import store as revoked
-from wire.catalog import Grant, Revocation, System
 
 CHUNK_BYTES = 64 * 1024
 
@@ -44,36 +43,39 @@ async def pieces(database: AsyncEngine) -> AsyncIterator[bytes]:
                 yield b'{"revision":%d,"%b":[%b]}\n' % (revision, name, chunk)
 
 
-def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[msgspec.Struct]]]:
+def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[bytes]]]:
+    """Grants, systems and revocations are published as they are kept: nobody decodes a million of them here."""
+    departments = directory.every_entry(connection, directory.department, model.Department)
+    interfaces = directory.every_entry(connection, directory.interface, model.Interface)
     return [
-        (b"departments", _published(directory.every_entry(connection, directory.department, model.Department))),
-        (b"systems", directory.every_entry(connection, directory.system, System)),
-        (b"interfaces", _served(directory.every_entry(connection, directory.interface, model.Interface))),
-        (b"grants", directory.every_entry(connection, grants.grants, Grant)),
-        (b"revocations", directory.every_entry(connection, revoked.revocations, Revocation)),
+        (b"departments", _published(departments)),
+        (b"systems", directory.every_text(connection, directory.system)),
+        (b"interfaces", _served(interfaces)),
+        (b"grants", directory.every_text(connection, grants.grants)),
+        (b"revocations", directory.every_text(connection, revoked.revocations)),
     ]
 
 
-async def _published(entries: AsyncIterator[model.Department]) -> AsyncIterator[msgspec.Struct]:
+async def _published(entries: AsyncIterator[model.Department]) -> AsyncIterator[bytes]:
     async for entry in entries:
-        yield entry.published()
+        yield msgspec.json.encode(entry.published())
 
 
-async def _served(entries: AsyncIterator[model.Interface]) -> AsyncIterator[msgspec.Struct]:
+async def _served(entries: AsyncIterator[model.Interface]) -> AsyncIterator[bytes]:
     """Versions that gateways serve; the others are for the directory alone."""
     async for entry in entries:
         if entry.is_served:
-            yield entry.published()
+            yield msgspec.json.encode(entry.published())
 
 
-async def _joined(things: AsyncIterator[msgspec.Struct]) -> AsyncIterator[bytes]:
-    """JSON values with commas between, in chunks of about CHUNK_BYTES."""
+async def _joined(things: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """JSON values with commas between and no line end, in chunks of about CHUNK_BYTES."""
     chunk = bytearray()
     async for thing in things:
         chunk += b"," if chunk else b""
-        chunk += msgspec.json.encode(thing)
+        chunk += thing
         if len(chunk) >= CHUNK_BYTES:
-            yield bytes(chunk)
+            yield bytes(chunk.replace(b"\n", b" "))  # in JSON a line end can only stand between words
             chunk.clear()
     if chunk:
-        yield bytes(chunk)
+        yield bytes(chunk.replace(b"\n", b" "))

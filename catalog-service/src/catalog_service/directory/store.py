@@ -136,3 +136,11 @@ async def every_entry(tx: AsyncConnection, table: Table, of: type[T]) -> AsyncIt
     async with tx.stream(select(table.c.entry)) as rows:
         async for row in rows:
             yield msgspec.json.decode(row.entry, type=of)
+
+
+async def every_text(tx: AsyncConnection, table: Table) -> AsyncIterator[bytes]:
+    """The same as the JSON that is kept."""
+    async with tx.stream_scalars(select(table.c.entry)) as entries:
+        async for some in entries.partitions():
+            for entry in some:
+                yield entry

@@ -85,8 +85,8 @@ bench-log-search: .venv/.for-test ## how fast ten million rows of the log are se
 bench-noisy: .venv/.for-test ## what a provider that hangs costs its neighbours; fails where p99 grows by half
 	@PYTHONPATH=tests $(BIN)/python bench/noisy_neighbour.py
 
-bench-curves: .venv/.for-test ## what a call costs as payload, catalog, masks and processes grow (ARGS="grants masks": only those)
-	@$(BIN)/python bench/curves.py $(ARGS)
+bench-curves: .venv/.for-test ## what a call costs as payload, catalog, masks and processes grow (ARGS="grants masks": only those, QUICK=1: small)
+	@QUICK="$(QUICK)" $(BIN)/python bench/curves.py $(ARGS)
 
 bench-guard: .venv/.for-test ## fails where a call takes 30 % more processor than bench/baseline.json says (ARGS=--keep: the new baseline)
 	@$(BIN)/python bench/guard.py $(ARGS)

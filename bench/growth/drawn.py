@@ -24,7 +24,7 @@ def table(rows: Sequence[Row], left_out: Mapping[str, str]) -> str:
         for row in several:
             figures = (f"{row.figures[name]:,}" if name in row.figures else "" for name in names)
             parts.append(f"| {row.at:,} | {row.cost_us:,.0f} | {' | '.join(figures)} |\n")
-    parts += [f"\n{curve}: not measured to its end: {reason}\n" for curve, reason in left_out.items()]
+    parts += [f"\n{point}: not measured: {reason}\n" for point, reason in left_out.items()]
     return "".join(parts)
 
 

@@ -108,6 +108,11 @@ def rss_mb(pids: Collection[int]) -> float:
     return sum(_kib(pid, "status", "VmRSS:") for pid in family(pids)) / 1024
 
 
+def peak_mb(pids: Collection[int]) -> float:
+    """The most that each of these processes had resident since it was started."""
+    return sum(_kib(pid, "status", "VmHWM:") for pid in family(pids)) / 1024
+
+
 def pss_mb(pids: Collection[int]) -> float:
     """The same with what is shared by n processes counted as an n-th in each."""
     return sum(_kib(pid, "smaps_rollup", "Pss:") for pid in family(pids)) / 1024

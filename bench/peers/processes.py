@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parents[1]
@@ -48,8 +49,12 @@ def listening(process: subprocess.Popen[bytes], port: int, output: Path | None =
     raise DidNotStart(f"{process.args!r}: {said}")
 
 
+@cache
 def cores() -> tuple[set[int], set[int]]:
-    """The core of what is measured, and those of everything else; the same one where there is only one."""
+    """The core of what is measured, and those of everything else; the same one where there is only one.
+
+    As they were when first asked for: later on the bench may keep to the others itself.
+    """
     first, *others = sorted(os.sched_getaffinity(0))
     return {first}, set(others) or {first}
 

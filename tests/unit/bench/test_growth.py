@@ -10,10 +10,10 @@ ROWS = [Row("payload", 1000, 200.0, {"gateway": 90.0}), Row("masks", 50, 400.0, 
 
 
 def test_a_curve_has_a_table_and_what_failed_is_named() -> None:
-    text = table(ROWS, {"grants": "it did not start"})
+    text = table(ROWS, {"grants 100": "it did not start"})
     assert "| 1,000 | 200 | 90.0 |" in text
     assert "| masks | all us | gateway | p99 ms |" in text
-    assert "grants: not measured to its end: it did not start" in text
+    assert "grants 100: not measured: it did not start" in text
 
 
 def test_a_bar_for_each_point() -> None:

@@ -64,9 +64,4 @@ def smallint(value: int) -> bytes:
 
 def timestamp(value: datetime) -> bytes:
     """A timestamptz."""
-    return int8(8, microseconds(value))
-
-
-def microseconds(value: datetime) -> int:
-    """What a timestamptz is, as a number: since the year 2000."""
-    return (value - _EPOCH) // _MICROSECOND
+    return int8(8, (value - _EPOCH) // _MICROSECOND)

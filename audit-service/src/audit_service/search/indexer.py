@@ -8,7 +8,6 @@ import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import UTC, timedelta
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
@@ -29,7 +28,6 @@ STEP_LEAVES = 2048
 SETTLED = timedelta(hours=1)
 """How long after the end of its day a segment gets its sieve."""
 _MOST = 2**63 - 1
-_combination = attrgetter("segment", *store.COMBINATION)
 
 
 class Indexer:
@@ -110,7 +108,8 @@ def figures(rows: Sequence[Summary]) -> list[tuple[Any, ...]]:
     """Rows of usage_day (in the order of store.USAGE) for some rows of record."""
     sums: dict[tuple[Any, ...], list[int]] = {}
     for row in rows:
-        which = _combination(row)
+        which = (row.segment, row.department, row.provider, row.system, row.interface, row.version, row.grant_id,
+                 row.kind, row.status, row.code, row.event, row.mode)  # fmt: skip
         at = sums.get(which)
         if at is None:
             at = sums[which] = [0, 0, 0, 0, 0, 0, 0, row.leaf_index, row.leaf_index]

@@ -1,14 +1,13 @@
 """SQL of the search: what the indexer writes, and what says in which segments to look. Rows are read in `rows.py`."""
 
-import struct
 from collections.abc import AsyncIterator, Sequence
-from operator import attrgetter
 from typing import Any
 
-from audit_service import copying
+import msgspec
+
 from audit_service.fresh import Ended
 from audit_service.search.sieve import MEMBERS, Sieve
-from audit_service.summary import Summary
+from audit_service.summary import COLUMNS, Summary
 
 COMBINATION = (
     "department",
@@ -63,7 +62,8 @@ async def ended(tx: Any, start: int, end: int) -> list[Ended]:
 
 async def add_rows(tx: Any, rows: Sequence[Summary]) -> None:
     """Rows to search by."""
-    await copying.copy(tx, "record", RECORD, _record_rows(rows))
+    records = [msgspec.structs.astuple(row) for row in rows]
+    await tx.copy_records_to_table("record", schema_name="audit", columns=COLUMNS, records=records)
 
 
 _TYPES = {"key": "uuid", "status": "smallint", "longest_ms": "integer"}
@@ -145,39 +145,3 @@ async def put_sieve(tx: Any, segment: str, last: int, sieve: Sieve) -> None:
         "UPDATE audit.indexed_segment SET sieved_to = $2, sieve_blocks = $3 WHERE segment = $1",
         segment, last, sieve.count,
     )  # fmt: skip
-
-
-# --- rows of record ---------------------------------------------------------------------------------------------------
-_ALIKE = (
-    "segment", "kind", "department", "system", "provider", "interface", "version", "grant_id", "purpose", "operation",
-    "event", "code", "fault", "gateway", "mode", "verdict",
-)  # fmt: skip
-"""Texts that many rows have in common."""
-_NUMBERED = ("leaf_index", "at", "status", "took_ms", "request_bytes", "answer_bytes", "fields_returned",
-             "fields_masked")  # fmt: skip
-_numbered = struct.Struct(">iqiqihiiiqiqiiii").pack
-RECORD = (*_ALIKE, *_NUMBERED, "call_id", "case_no", "trace", "subject", "consent")
-_alike = attrgetter(*_ALIKE)
-
-
-def _record_rows(rows: Sequence[Summary]) -> list[bytes]:
-    """In the order of RECORD. What rows have in common is written once."""
-    row_of, text, uuid, microseconds = copying.row_of(len(RECORD)), copying.text, copying.uuid, copying.microseconds
-    begins: dict[tuple[str, ...], bytes] = {}
-    found: list[bytes] = []
-    for row in rows:
-        alike = _alike(row)
-        begin = begins.get(alike)
-        if begin is None:
-            begin = begins[alike] = row_of + b"".join(map(text, alike))
-        numbers = _numbered(
-            8, row.leaf_index, 8, microseconds(row.at), 2, row.status, 4, row.took_ms, 8, row.request_bytes,
-            8, row.answer_bytes, 4, row.fields_returned, 4, row.fields_masked,
-        )  # fmt: skip
-        found.append(
-            b"%b%b%b%b%b%b%b" % (
-                begin, numbers, uuid(row.call_id), text(row.case_no), text(row.trace), text(row.subject),
-                text(row.consent),
-            )
-        )  # fmt: skip
-    return found

@@ -1,6 +1,6 @@
-"""Batches are stored as they came: they live a second, and to compress them cost a third of what it takes to store one.
+"""Batches are stored as they came: they live a second, and to compress them was a quarter of what it cost to store one.
 
-A change of the catalog alone; what waits there stays as it is. PostgreSQL writes a quarter more WAL for it.
+A change of the catalog alone; what waits there stays as it is. PostgreSQL writes some 30 % more WAL for it.
 """
 
 from alembic import op

@@ -1,6 +1,9 @@
 """Bodies that are arriving: whole or in parts, with bounds."""
 
+import gc
+from collections import deque
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +14,7 @@ from relay.inflow import HIGH_WATER_BYTES, MAX_PADDING_BYTES, BodyTooLarge, Infl
 from relay.waiting import drive
 
 pytestmark = pytest.mark.requirement("REL-05")
+PIECE = b"a piece of a body that broke off"
 
 
 class Body:
@@ -143,3 +147,21 @@ def test_padding_without_a_body_is_bounded(size: int) -> None:
     assert MAX_PADDING_BYTES < arrived <= MAX_PADDING_BYTES + size
     padding.clear()
     assert not padding.too_much
+
+
+def test_a_body_that_breaks_off_is_let_go_without_the_garbage_collector() -> None:
+    async def handler(body: Inflow) -> None:
+        with suppress(ConnectionError):
+            await body.read(1000)
+
+    gc.disable()
+    try:
+        for _ in range(10):
+            body = Body()
+            drive(handler(body.inflow), lambda: None)
+            body.inflow.feed(PIECE)
+            body.inflow.fail(ConnectionError())
+        del body
+        assert not any(PIECE in gc.get_referents(one) for one in gc.get_objects() if type(one) is deque)
+    finally:
+        gc.enable()

@@ -1,7 +1,10 @@
 """Promises, and coroutines that are driven by hand."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -191,3 +194,29 @@ async def test_a_task_that_awaits_a_promise_can_be_cancelled() -> None:
             await promise
     assert promise.done
     promise.resolve(1)
+
+
+class Large:
+    """Something that a frame holds."""
+
+
+async def test_what_a_failed_wait_held_is_let_go_without_the_garbage_collector() -> None:
+    held: list[weakref.ref[Large]] = []
+
+    async def asking(promise: Promise[None]) -> None:
+        large = Large()
+        held.append(weakref.ref(large))
+        with suppress(ValueError):
+            await promise
+
+    gc.disable()
+    try:
+        for _ in range(10):
+            promise: Promise[None] = Promise()
+            watched = Watched(asking(promise))
+            promise.fail(ValueError("no"))
+            assert watched.returns == 1
+            del promise, watched
+        assert [large for large in held if large() is not None] == []
+    finally:
+        gc.enable()

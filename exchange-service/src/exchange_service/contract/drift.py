@@ -14,7 +14,6 @@ from exchange_service.contract.shape import Shape, shape_of
 from wire.catalog import Interface
 
 Kind = Literal["new", "missing", "type"]
-Outline = tuple[tuple[str, ...], tuple[type, ...]]
 Finding = tuple[str, Kind]
 """Dotted path as in field names; arrays are transparent."""
 MOST_FINDINGS: Final = 50
@@ -49,7 +48,7 @@ class Drift:
                 place = place.below.setdefault(part, Known())
             place.ends = True
         self._shape = shape_of(interface.response) if interface.response is not None else None
-        self._last: tuple[Outline | None, set[Finding]] = (None, set())
+        self._last: tuple[int | None, set[Finding]] = (None, set())
 
     def look(self, tree: object) -> set[Finding]:
         """What differs in one answer; `tree` as `contract.release` gives it (JSON form). At most MOST_FINDINGS."""
@@ -69,13 +68,13 @@ class Drift:
         return found
 
 
-def outline_of(tree: object) -> Outline | None:
-    """Names and types of a flat object, where what is found depends on nothing else; most answers look like the one
-    before. None for all that is not flat."""
+def outline_of(tree: object) -> int | None:
+    """Hash of names and types of a flat object, where what is found depends on nothing else; most answers look like
+    the one before. None for all that is not flat. The names themselves may be somebody's numbers, and are not kept."""
     if type(tree) is not dict:
         return None
     types = tuple(map(type, tree.values()))
-    return None if dict in types or list in types else (tuple(tree), types)
+    return None if dict in types or list in types else hash((tuple(tree), types))
 
 
 def _differences(values: Sequence[Any], known: Known, shape: Shape | None, path: tuple[str, ...]) -> Iterator[Finding]:

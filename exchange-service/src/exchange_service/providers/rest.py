@@ -1,8 +1,9 @@
 """Providers that speak HTTP: the request is built anew from checked parts and sent over a kept, pinned connection."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
+from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from exchange_service.contract.validate import parse_query
@@ -45,15 +46,12 @@ class RestProvider:
         self._tls = trusted() if self._secure else None
         self._upstream = self._pool(tls=self._tls)
 
-    async def ask(self, question: Question, timeout_s: float) -> Answer:
+    def ask(self, question: Question, timeout_s: float) -> Coroutine[Any, Any, Answer]:
         """The provider's answer once its head is here; raises Refusal."""
         target = self._target(question)
-        try:
-            if self._signer is None:
-                return await self._sent(question, target, (), timeout_s)
-            return await self._ask_signed(self._signer, question, target, timeout_s)
-        except (UpstreamFault, EgressDenied, OSError) as failure:
-            raise refusal_of(failure) from None
+        if self._signer is None:
+            return self._send(question, target, (), timeout_s)
+        return self._ask_signed(self._signer, question, target, timeout_s)
 
     async def _ask_signed(self, signer: Signer, question: Question, target: bytes, timeout_s: float) -> Answer:
         """The same with the provider's credential; after a 401 once more, if there is a newer one."""
@@ -64,7 +62,7 @@ class RestProvider:
             signed = await asyncio.ensure_future(signer.sign(method, target, body, until - loop.time()))
             if loop.time() >= until:
                 raise Refusal(codes.PROVIDER_TIMEOUT, "nothing was left of the deadline")
-            answer = await self._sent(question, signed.target, signed.lines, until - loop.time())
+            answer = await self._send(question, signed.target, signed.lines, until - loop.time())
             if answer.status != 401:
                 return answer
             answer.discard()
@@ -72,17 +70,20 @@ class RestProvider:
                 break
         raise Refusal(codes.CREDENTIAL_REFUSED, "the provider answered 401")
 
-    def _sent(
+    async def _send(
         self, question: Question, target: bytes, lines: Sequence[tuple[bytes, bytes]], timeout_s: float
-    ) -> Awaitable[Answer]:
+    ) -> Answer:
         method = question.operation.method
         further = (*question.lines, *lines)
         head = request_head(
             method.encode(), target, self._host, further, question.length, ready=_lines(question, timeout_s)
         )
-        return self._connections().send(
-            head, question.body, timeout_s=timeout_s, is_head=method == "HEAD", new=question.again
-        )
+        try:
+            return await self._connections().send(
+                head, question.body, timeout_s=timeout_s, is_head=method == "HEAD", new=question.again
+            )
+        except (UpstreamFault, EgressDenied, OSError) as failure:
+            raise refusal_of(failure) from None
 
     def _connections(self) -> Upstream:
         """The kept connections. With another client certificate others are made; the old ones end when idle."""

@@ -120,8 +120,8 @@ class Call:
         """The whole answer at once. `headers` are ready lines, each ending in CRLF."""
         if self.started:
             return
-        self.started = True
         status_line, more = STATUS_LINES[status], self._before_head()
+        self.started = True
         if status in NO_BODY:
             self._out.write(b"%b%b%b\r\n" % (status_line, headers, more))
         else:

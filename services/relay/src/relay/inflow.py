@@ -122,6 +122,7 @@ class Inflow:
         if self._size > limit:
             raise BodyTooLarge(limit)
         if self._error is not None:
+            self._chunks.clear()  # an error that was raised is in a cycle with us: nothing large may wait in it
             raise self._error
 
     async def chunk(self) -> bytes:

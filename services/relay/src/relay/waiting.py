@@ -10,12 +10,16 @@ A task may await a `Promise` too: it is then woken by the loop, as by any future
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextvars import Context
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NoReturn, TypeVar
 
 import structlog
 
 log = structlog.get_logger()
 T = TypeVar("T")
+
+
+class AwaitedTwice(RuntimeError):
+    """Whom the promise was for has had its error already."""
 
 
 class Promise(Awaitable[T], Generic[T]):
@@ -57,7 +61,7 @@ class Promise(Awaitable[T], Generic[T]):
     def result(self) -> T:
         """The value; raises the error."""
         if self._error is not None:
-            raise self._error
+            self._raise(self._error)
         return self._value  # type: ignore[return-value]  # resolve() set it
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -65,8 +69,17 @@ class Promise(Awaitable[T], Generic[T]):
             self._asyncio_future_blocking = True
             yield self
         if self._error is not None:
-            raise self._error
+            self._raise(self._error)
         return self._value  # type: ignore[return-value]  # as in result(), which costs a call
+
+    def _raise(self, error: BaseException) -> NoReturn:
+        """Once: an error that was raised holds the frames that it went through and all that is in them, this promise
+        too; if we held it as well, all of that would wait for the garbage collector."""
+        self._error = AwaitedTwice()
+        try:
+            raise error
+        finally:
+            del error
 
     # --- what a task asks of a future
     def get_loop(self) -> asyncio.AbstractEventLoop:

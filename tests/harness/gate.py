@@ -126,6 +126,7 @@ class Gate:
         self.happened: list[str] = []
         self.leaves: list[CallLeaf] = []
         self.asked: list[tuple[CallMessage, bytes]] = []
+        self.traces: list[bytes] = []
         self.exchange: Says | Exception = yes
         self.catalog_says: dict[str, tuple[int, str]] = {}
         """Of /use and /release: status and code; 204 where nothing stands."""
@@ -149,6 +150,7 @@ class Gate:
             fields = dict(one.split(b": ", 1) for one in head.split(b"\r\n")[1:] if one)
             message = call_from_header(fields[headers.MESSAGE])
             self.asked.append((message, body))
+            self.traces.append(fields.get(b"traceparent", b""))
             self.happened.append("asked")
             if isinstance(self.exchange, Exception):
                 return

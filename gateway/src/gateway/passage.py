@@ -61,10 +61,15 @@ class Passage:
 
 
 def trace_of(call: Call) -> str:
-    """The trace that the caller is in (W3C Trace Context), "" for a header of any other form."""
+    """The trace that the caller is in (W3C Trace Context). A header of any other form is as none: nobody gets it."""
     sent = call.headers.get(b"traceparent")
-    form = _TRACE.fullmatch(sent) if sent is not None else None
-    return form[1].decode() if form else ""
+    if sent is None:
+        return ""
+    form = _TRACE.fullmatch(sent)
+    if form is None:
+        del call.headers[b"traceparent"]
+        return ""
+    return form[1].decode()
 
 
 def describe(leaf: CallLeaf, allowed: Allow) -> None:

@@ -80,8 +80,12 @@ async def test_the_trace_reaches_the_provider_both_ways(exchange: Running, provi
     assert [b"traceparent: " + TRACE in head for head in provider.heads] == [True, True]
 
 
-async def test_a_trace_that_could_be_more_than_a_field_is_refused(exchange: Running, provider: Origin) -> None:
-    reply, _ = await exchange.ask_in_frames(message(), trace=b"00\r\nx: y")
+@pytest.mark.parametrize("trace", [b"00\r\nx: y", b"00\tab", b"00-\xe9"])
+async def test_a_trace_that_could_be_more_than_a_field_is_refused(
+    exchange: Running, provider: Origin, trace: bytes
+) -> None:
+    """A gateway passes none on that is of another form than a trace, whatever its client sends."""
+    reply, _ = await exchange.ask_in_frames(message(), trace=trace)
     assert reply.code == codes.NOT_ONE_OF_US.name
     assert provider.heads == []
 

@@ -44,6 +44,26 @@ async def test_a_plain_question_goes_as_it_came(at: Gate) -> None:
     assert "tongdao-replayed" not in answer.headers
 
 
+@pytest.mark.requirement("GAT-01")
+@pytest.mark.parametrize(
+    ("trace", "passes"),
+    [
+        (b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", True),
+        (b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331", False),
+        (b"00-\xe9", False),
+        (b"00\tab", False),
+        (b"", False),
+    ],
+)
+async def test_a_trace_is_passed_on_and_one_of_another_form_is_as_none(at: Gate, trace: bytes, passes: bool) -> None:
+    await at.knows(PEOPLE, PEOPLE_GRANT)
+    answer = await at.call("GET", TARGET, headers={"traceparent": trace})
+    assert answer.status_code == 200
+    assert at.traces == [trace if passes else b""]
+    assert ("traceparent" in answer.headers) == passes
+    assert bool(at.leaves[-1].trace) == passes
+
+
 # --- modes ----------------------------------------------------------------------------------------------------------
 @pytest.mark.requirement("GAT-01")
 @pytest.mark.parametrize("mode", ["verify", "compare"])

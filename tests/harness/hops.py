@@ -54,6 +54,8 @@ class Answering:
         message = said(asked)
         if message.get("wait"):
             await asyncio.ensure_future(self.go_on.wait())
+        if message.get("after_s"):
+            await asyncio.ensure_future(asyncio.sleep(message["after_s"]))
         if message.get("fail"):
             raise RuntimeError("this handler fails")
         if not message.get("silent"):

@@ -32,9 +32,11 @@ from runtime.service_auth import ServiceKey
 
 GREETING_S: Final = 5.0
 SILENT_S: Final = 30.0
-"""The asking end says something at least every few seconds; after so long without a word it is gone."""
+"""The asking end pings every few seconds, however much it hears; after so long without a word it is gone."""
 GOODBYE_S: Final = 2.0
 """An asking end that was told that we leave ends the connection after its last answer; so long is waited for it."""
+REFUSED_S: Final = 10.0
+"""A greeting that is refused is logged, and others in the next so many seconds are not: anybody can send them."""
 MOST_UNDER_WAY: Final = 8192
 """More than an asking end has under way: calls that it gave up are still being worked on here."""
 
@@ -47,7 +49,7 @@ class Asked:
     def __init__(self, line: "Answerer", question: Question[Raw]) -> None:
         self.number = question.number
         self.target = question.target
-        self.message = question.message
+        self.message = question.message.copy()  # else it keeps all that was read with it, as long as the call takes
         self.trace = question.trace
         self.body = question.body
         self.answered = False
@@ -91,6 +93,8 @@ log = structlog.get_logger()
 class Answerer(Line[ToAnswerer]):
     """One connection, among those of its server: swept and shut down like any other."""
 
+    _next_refused: ClassVar[float] = 0.0  # when the next refused greeting is logged
+
     def __init__(self, key: ServiceKey, handle: Handler, limit_bytes: int, connections: set[Any]) -> None:
         """limit_bytes  of a question's body; of one that is longer no more is kept than shows that it is"""
         super().__init__()
@@ -126,6 +130,15 @@ class Answerer(Line[ToAnswerer]):
             self._quiet_since = self._loop.time()
             if self._leaving:
                 self.say(Leaving())
+
+    def end(self, why: Exception) -> None:
+        """The asking end only sees that its connection ended: why, and whether it is the clocks, is said here."""
+        now = self._loop.time()
+        if not self._greeted and now >= Answerer._next_refused:
+            Answerer._next_refused = now + REFUSED_S
+            address = self._transport.get_extra_info("peername")
+            log.warning("frames.refused", address=address[0] if address else "", reason=str(why))
+        super().end(why)
 
     def take(self, frame: ToAnswerer) -> None:
         if isinstance(frame, Question):
@@ -186,7 +199,8 @@ class Answerer(Line[ToAnswerer]):
 
     def late(self, now: float) -> None:
         """Called by the server's sweep: end the connection if its time is over."""
-        if self._greeted and (self.heard or (self._under_way and self._leaving)):
+        answers = self._under_way or self._bodies  # under way, or on their way
+        if self._greeted and (self.heard or (answers and self._leaving)):
             self.heard = False
             self._quiet_since = now
         limit_s = GOODBYE_S if self._leaving else SILENT_S if self._greeted else GREETING_S
@@ -222,7 +236,7 @@ class FramesDoor(CallProtocol):
         self._undecided = True
 
     def data_received(self, data: bytes) -> None:
-        if self._undecided:
+        if self._undecided and not self._deaf:
             self._undecided = False
             if data[0] == PREFACE[0]:
                 self._hand_over(data)

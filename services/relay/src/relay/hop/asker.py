@@ -3,6 +3,8 @@
 import time
 from typing import Any, Final
 
+import structlog
+
 from relay.connection import Broken, Cut, TimedOut, Unreachable, UpstreamFault
 from relay.hop.frames import (
     PART_BYTES,
@@ -24,11 +26,12 @@ from relay.hop.line import Gathered, Line
 from relay.waiting import Promise
 from runtime.service_auth import ServiceKey
 
+log = structlog.get_logger()
 MOST_UNDER_WAY: Final = 4096
 PING_S: Final = 2.0
-"""After so long without a word from an end that owes us one, it is asked whether it is there."""
+"""How often the other end is asked whether it is there, whatever else is said: so it hears that we are, too."""
 SILENT_S: Final = 6.0
-"""After so long it is asked nothing more; what it was asked keeps its deadline."""
+"""After so long without a word it is asked nothing more; what it was asked keeps its deadline."""
 
 
 class NoFrames(BadGreeting):
@@ -63,7 +66,7 @@ class Asker(Line[ToAsker]):
         self._pending: dict[int, Pending] = {}
         self._last = 0
         self._silent_since = self._loop.time()
-        self._pinged = False
+        self._pinged_at = self._silent_since
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -71,8 +74,12 @@ class Asker(Line[ToAsker]):
 
     @property
     def usable(self) -> bool:
-        """Whether it can be asked now."""
-        return self._greeted and not self.leaving and not self.lost and len(self._pending) < MOST_UNDER_WAY
+        """Whether it can be asked now; not where what was asked before still waits for the other end to read it."""
+        return (
+            self._greeted
+            and not (self.leaving or self.lost or self._behind or self._transport.is_closing())
+            and len(self._pending) < MOST_UNDER_WAY
+        )
 
     @property
     def under_way(self) -> int:
@@ -122,6 +129,7 @@ class Asker(Line[ToAsker]):
         if pending.begun is not None:
             raise BadRecord("a second reply")
         if reply.more:
+            reply.message = reply.message.copy()  # else it keeps all that was read with it
             pending.begun, pending.gathered = reply, Gathered(reply.body, self._limit_bytes)
         else:
             self._done(reply.number)
@@ -185,21 +193,30 @@ class Asker(Line[ToAsker]):
         """Nobody knows what became of the calls under way."""
         pending, self._pending = self._pending, {}
         for asked in pending.values():
-            asked.fail(fault)
+            tell(asked, fault)
 
     def sweep(self, now: float) -> None:
         """End calls that are over time, and look whether the other end is still there."""
         for number in [number for number, asked in self._pending.items() if asked.deadline <= now]:
             asked = self._pending[number]
             self._done(number)
-            asked.fail(TimedOut("no answer in time", sent=True))
+            tell(asked, TimedOut("no answer in time", sent=True))
         if self.leaving and not self._pending:
             self.abort()  # closing had its time
-        elif self.heard:
-            self.heard = self._pinged = False
+            return
+        if self.heard:
+            self.heard = False
             self._silent_since = now
         elif now - self._silent_since > SILENT_S:
             self.leave()
-        elif now - self._silent_since > PING_S and not self._pinged and self._greeted:
-            self._pinged = True
+        if now - self._pinged_at > PING_S and self._greeted:
+            self._pinged_at = now
             self.say(Ping())
+
+
+def tell(asked: Pending, fault: UpstreamFault) -> None:
+    """There will be no reply. What goes wrong in whoever waits for it is not the others' fault."""
+    try:
+        asked.fail(fault)
+    except Exception:
+        log.exception("frames.waiting_crashed")

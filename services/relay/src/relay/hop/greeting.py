@@ -1,4 +1,4 @@
-"""How both ends of a framed connection prove that they hold the installation's secret, before anything is said. Pure.
+"""How both ends of a framed connection prove that they hold the installation's secret, before anything is said.
 
 asker → answerer   PREFACE, Hello (name, date, nonce)
 answerer → asker   Welcome (name, date, nonce, proof)

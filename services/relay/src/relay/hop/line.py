@@ -14,7 +14,8 @@ from relay.outflow import Outflow
 log = structlog.get_logger()
 F = TypeVar("F")
 HIGH_WATER_BYTES = 256 * 1024
-"""With more than this waiting for the other end no parts of bodies follow; all else is bounded by calls under way."""
+"""With more than this waiting for the other end no parts of bodies follow, an asking end asks nothing new, and an
+answering one reads nothing new: what still comes is bounded by calls under way."""
 
 
 class Gathered:
@@ -83,7 +84,10 @@ class Line(asyncio.Protocol, Generic[F]):
         """What of `data` comes behind the greeting."""
         self._words += data
         self.greet(self._words)
-        return bytes(self._words) if self._greeted else b""
+        if not self._greeted:
+            return b""
+        behind, self._words = bytes(self._words), bytearray()
+        return behind
 
     def greeted(self, sealed_with: bytes, opened_with: Callable[[], Incoming[F]]) -> None:
         """From here on there are records."""

@@ -1,4 +1,8 @@
-"""The framed connections to one of our services: one to each address of its name, kept open."""
+"""The framed connections to one of our services: one to each address of its name, kept open.
+
+The name has to lead to the service itself, each of its processes by its own address. Behind one address for many, such
+as that of a balancer, one connection is made, and all calls go to the one process that got it.
+"""
 
 import asyncio
 import socket
@@ -6,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 
-from relay.hop.asker import Asker, NoFrames, Pending
+from relay.hop.asker import MOST_UNDER_WAY, Asker, NoFrames, Pending
 from relay.hop.greeting import BadGreeting
 from runtime.service_auth import ServiceKey
 
@@ -19,6 +23,9 @@ RESOLVE_S: Final = 5.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 2.0
 OLD_S: Final = 60.0
 """A service that speaks HTTP alone is asked again after so long whether it still does."""
+ALIKE: Final = 16
+"""So many calls under way more or less make no difference: one that refuses all at once never has any, and would draw
+the calls that others answer."""
 
 
 class Hop:
@@ -33,6 +40,7 @@ class Hop:
         self._lines: list[Asker] = []
         self._addresses: list[str] = []
         self._resolve_at = 0.0
+        self._turn = 0  # where the search for one to ask begins
         self._not_before: dict[str, float] = {}  # address -> when it may be tried again
         self._pause_s: dict[str, float] = {}
         self._sweeper: asyncio.TimerHandle | None = None
@@ -49,20 +57,27 @@ class Hop:
         return line.ask(target, message, trace, body, asyncio.get_running_loop().time() + timeout_s)
 
     def _least_busy(self) -> Asker | None:
+        """Of those that are about as busy, each in its turn."""
         found: Asker | None = None
-        for line in self._lines:
-            if line.usable and (found is None or line.under_way < found.under_way):
-                found = line
+        lines, least = self._lines, MOST_UNDER_WAY
+        self._turn += 1
+        for place in range(self._turn, self._turn + len(lines)):
+            line = lines[place % len(lines)]
+            if line.usable and line.under_way // ALIKE < least:
+                found, least = line, line.under_way // ALIKE
         return found
 
     # --- connections
     async def keep(self) -> None:
-        """Open what is missing; called again and again by whoever owns the hop."""
+        """Open what is missing, leave what the name does not lead to any more; called again and again by its owner."""
         now = asyncio.get_running_loop().time()
         self._lines = [line for line in self._lines if not line.lost]
         if now >= self._resolve_at:
             await self._resolve()
             self._resolve_at = now + RESOLVE_S
+            for line in self._lines:
+                if line.address not in self._addresses:
+                    line.leave()
         open_to = {line.address for line in self._lines if not line.leaving}
         missing = [a for a in self._addresses if a not in open_to and now >= self._not_before.get(a, 0.0)]
         await asyncio.gather(*(self._open(address) for address in missing))
@@ -89,7 +104,8 @@ class Hop:
             self._put_off(address, OLD_S)
         except (BadGreeting, OSError, TimeoutError) as error:
             if address not in self._pause_s:  # one line until it is there again
-                log.warning("frames.no_connection", address=address, port=self._port, error=str(error))
+                reason = str(error) or type(error).__name__
+                log.warning("frames.no_connection", address=address, port=self._port, error=reason)
             self._put_off(address, min(self._pause_s.get(address, FIRST_PAUSE_S) * 2, LONGEST_PAUSE_S))
         else:
             self._take(made, address)
@@ -116,9 +132,9 @@ class Hop:
         """End calls that are over time; one timer for all of them."""
         loop = asyncio.get_running_loop()
         now = loop.time()
+        self._sweeper = loop.call_later(SWEEP_S, self._sweep) if self._lines else None
         for line in self._lines:
             line.sweep(now)
-        self._sweeper = loop.call_later(SWEEP_S, self._sweep) if self._lines else None
 
     def close(self) -> None:
         """End all connections; calls under way fail."""

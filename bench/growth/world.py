@@ -254,21 +254,22 @@ def copies(kind: str, first: int, last: int) -> list[str]:
             f"SELECT {name}, version, provider, resource, standing, convert_to({renamed}, 'UTF8') "
             f"FROM catalog.interface, {numbers} WHERE id = 'bench'"
         )
-        return [made, grants(name, "'v1'", f"replace({text}, '\"bench/v1\"', '\"' || {name} || '/v1\"')", numbers)]
+        return [made, grants("system", name, f"replace({text}, '\"bench/v1\"', '\"' || {name} || '/v1\"')", numbers)]
     system, interface = "'filler-' || n / 50", "'offered-' || n % 1000"
     changed = f"replace({text}, '\"bench/v1\"', '\"' || {interface} || '/v1\"')"
     changed = f'replace({changed}, \'"system":"bench"\', \'"system":"\' || {system} || \'"\')'
-    return [grants("interface", "version", f"replace({changed}, '负载检验', '负载检验' || n)", numbers)]
+    return [grants(system, interface, f"replace({changed}, '负载检验', '负载检验' || n)", numbers)]
 
 
-def grants(interface: str, version: str, changed: str, numbers: str) -> str:
+def grants(system: str, interface: str, changed: str, numbers: str) -> str:
     """Copies of the one grant that the bench made, each under a new id.
 
-    interface, version  columns, which have to lead somewhere; gateways go by what `changed` makes of the entry
+    system, interface  of each copy, one of them another than the original's, or the next copies would be of copies;
+                       gateways go by what `changed` makes of the entry
     """
     return (
         "INSERT INTO catalog.grants (id, system, interface, version, standing, not_after, entry) "  # noqa: S608  # ours
-        f"SELECT fresh, system, {interface}, {version}, standing, not_after, "
+        f"SELECT fresh, {system}, {interface}, version, standing, not_after, "
         f"convert_to(replace({changed}, id, fresh), 'UTF8') FROM (SELECT *, gen_random_uuid()::text AS fresh FROM "
         f"catalog.grants, {numbers} WHERE system = 'bench' AND interface = 'bench') AS made"
     )

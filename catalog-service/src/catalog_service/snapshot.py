@@ -37,10 +37,10 @@ async def pieces(database: AsyncEngine) -> AsyncIterator[bytes]:
     async with database.connect() as connection:
         await connection.execution_options(isolation_level="REPEATABLE READ")
         revision = await feed.head(connection)
-        yield b'{"revision":%d}\n' % revision
         for name, things in _parts(connection):
             async for chunk in _joined(things):
-                yield b'{"revision":%d,"%b":[%b]}\n' % (revision, name, chunk)
+                yield b'{"revision":%d,"more":true,"%b":[%b]}\n' % (revision, name, chunk)
+        yield b'{"revision":%d}\n' % revision
 
 
 def _parts(connection: AsyncConnection) -> list[tuple[bytes, AsyncIterator[bytes]]]:

@@ -267,6 +267,7 @@ async def test_pieces_are_the_whole_snapshot(catalog: Catalog, monkeypatch: pyte
     pieces = [msgspec.json.decode(line, type=Snapshot) for line in lines]
     assert len(pieces) > len(whole.systems) + len(whole.grants) > 1
     assert {piece.revision for piece in pieces} == {whole.revision}
+    assert [piece.more for piece in pieces] == [True] * (len(pieces) - 1) + [False]
     assert {key: thing for piece in pieces for key, thing in state_of(piece).items()} == state_of(whole)
 
 

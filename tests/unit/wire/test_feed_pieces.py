@@ -110,9 +110,14 @@ async def follow(catalog: Catalog, *chunks: bytes | Exception) -> FeedReader:
 
 @pytest.mark.anyio
 async def test_the_reader_takes_pieces_a_whole_and_no_half() -> None:
-    lines = [msgspec.json.encode(piece) + b"\n" for piece in PIECES]
+    pieces = [msgspec.structs.replace(piece, more=piece is not PIECES[-1]) for piece in PIECES]
+    lines = [msgspec.json.encode(piece) + b"\n" for piece in pieces]
+    other = msgspec.json.encode(msgspec.structs.replace(PIECES[-1], revision=99))
     catalog = Catalog()
-    for broken in ([*lines[:5], httpx2.ReadError("gone")], [*lines[:5], lines[5][:-9]], []):
+    for broken in (
+        [*lines[:5], httpx2.ReadError("gone")], [*lines[:5], lines[5][:-9]], lines[:5], lines[:1], [],
+        [*lines[:5], other], [*lines, other],
+    ):  # fmt: skip
         reader = await follow(catalog, *broken)
         assert ids(catalog) == []
         assert reader.age_s() == float("inf")

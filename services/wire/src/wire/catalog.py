@@ -301,9 +301,12 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """Everything as of one revision, for a cold start; or a piece of it.
 
     `GET /snapshot?pieces=true` answers pieces of the same revision, one a line: together they are everything.
+
+    more  further pieces follow: without this, what is cut between two lines would pass for the whole
     """
 
     revision: int
+    more: bool = False
     departments: list[Department] = []
     systems: list[System] = []
     interfaces: list[Interface] = []

@@ -121,7 +121,7 @@ class FeedReader:
 
     async def _cold_start(self) -> None:
         asked = time.monotonic()
-        gathering, revision = self._gathering(), None
+        gathering, last = self._gathering(), None
         target = "/snapshot?pieces=true"
         loop, lines = asyncio.get_running_loop(), Lines()
         async with (
@@ -131,16 +131,16 @@ class FeedReader:
             answer.raise_for_status()
             async for data in answer.aiter_bytes():
                 for line in lines.add(data):
-                    revision = _take(line, gathering)
+                    last = _take(line, last, gathering)
                 patience.reschedule(loop.time() + PATIENCE_S)  # a million grants take longer, but never stand still
         if rest := lines.rest():
-            revision = _take(rest, gathering)
-        if revision is None:
-            raise msgspec.DecodeError("the snapshot is empty")
+            last = _take(rest, last, gathering)
+        if last is None or last.more:
+            raise msgspec.DecodeError("the snapshot has no end")
         gathering.done()
-        self._revision = revision
+        self._revision = last.revision
         self._confirmed = asked
-        log.info("feed.snapshot_taken", revision=revision, took_s=round(time.monotonic() - asked, 1))
+        log.info("feed.snapshot_taken", revision=last.revision, took_s=round(time.monotonic() - asked, 1))
 
     async def _poll(self, after: int) -> None:
         asked = time.monotonic()
@@ -185,8 +185,10 @@ class Lines:
         return rest
 
 
-def _take(line: bytes, gathering: Gathering) -> int:
-    """Decode one piece, hand it on, and say of which revision it is."""
+def _take(line: bytes, before: Snapshot | None, gathering: Gathering) -> Snapshot:
+    """Decode one piece and hand it on; raises DecodeError for one that does not go on with the piece before it."""
     piece = msgspec.json.decode(line, type=Snapshot)
+    if before is not None and (piece.revision != before.revision or not before.more):
+        raise msgspec.DecodeError("pieces of two snapshots")
     gathering.add(piece)
-    return piece.revision
+    return piece

@@ -154,9 +154,12 @@ async def test_who_is_one_too_many_is_not_let_in_by_the_preface() -> None:
     await until(lambda: server.started)
     _, first = await asyncio.open_connection(HOST, server.config.port)
     await until(lambda: len(server.server_state.connections) == 1)
-    heard = await greeted_with(server.config.port, packed(hello(GATEWAY, time.time())))
-    assert heard.startswith(b"HTTP/1.1 429")
-    assert EXCHANGE.service.encode() not in heard
+    reader, second = await asyncio.open_connection(HOST, server.config.port)
+    second.write(PREFACE + packed(hello(GATEWAY, time.time())))
+    assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 429")
+    await asyncio.sleep(0.1)
+    assert not [one for one in server.server_state.connections if isinstance(one, Answerer)]
+    second.transport.abort()
     first.transport.abort()
     server.should_exit = True
     await running

@@ -61,7 +61,8 @@ async def answering_end(transport: Any) -> Answerer:
     line.data_received(PREFACE + packed(own))
     heard = taken(bytearray(transport.written), Welcome)
     assert heard is not None
-    line.data_received(packed(accept(GATEWAY, own, heard, time.time())[0]))
+    proof = accept(GATEWAY, own, heard, time.time())[0]
+    line.data_received(packed(proof) + b"\0\0")  # and the beginning of a record
     return line
 
 

@@ -161,7 +161,7 @@ class World:
         for pid in old.values():
             os.kill(pid, signal.SIGTERM)
         run_file = Path(self.facts["home"]) / "run.json"
-        while any(self.facts["services"][name]["pid"] == old[name] for name in RESTARTED):
+        while any(self.facts["services"].get(name, {}).get("pid", old[name]) == old[name] for name in RESTARTED):
             if time.monotonic() > began + AGAIN_S:
                 raise ours.Broken("gateway and exchange do not come back")
             time.sleep(0.2)

@@ -5,7 +5,7 @@ Counting is on the way of every call and does next to nothing; everything else h
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -126,6 +126,10 @@ class Watched(Protocol):
     def provider(self) -> Provider: ...
 
     @property
+    def origin(self) -> Hashable:
+        """A connection to one interface shows the same for all others with this origin."""
+
+    @property
     def is_used(self) -> bool:
         """Whether somebody has a grant on it, or has asked it."""
 
@@ -151,18 +155,23 @@ class Watch:
     async def probe(self, now: float) -> None:
         """Connect to the providers of interfaces that are used and were not asked for a minute.
 
-        A connection says that somebody is there, not that he answers: it is no success.
+        A connection says that somebody is there, not that he answers: it is no success. One is enough for all that
+        lie at the same origin: a department may have thousands of interfaces there.
         """
         turns = asyncio.Semaphore(PROBES_AT_ONCE)
 
-        async def one(watched: Watched) -> None:
+        async def one(alike: list[Watched]) -> None:
             async with turns:
-                watched.pulse.reachable = await is_reachable(watched.provider)
+                reachable = await is_reachable(alike[0].provider)
+            for watched in alike:
+                watched.pulse.reachable = reachable
 
-        idle = [watched for watched in self._served() if watched.is_used and is_idle(watched.pulse, now)]
-        for watched in idle:
-            watched.pulse.last_asked = now
-        await asyncio.gather(*map(one, idle))
+        idle: dict[Hashable, list[Watched]] = {}
+        for watched in self._served():
+            if watched.is_used and is_idle(watched.pulse, now):
+                watched.pulse.last_asked = now
+                idle.setdefault(watched.origin, []).append(watched)
+        await asyncio.gather(*map(one, idle.values()))
 
     def report(self, now: float) -> HealthReport:
         """What happened since the last report."""

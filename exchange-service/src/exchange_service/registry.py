@@ -1,9 +1,10 @@
 """The exchange's copy of the interfaces: each with its contract compiled, its provider, its breaker, its bulkhead."""
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 import structlog
@@ -127,6 +128,14 @@ class Served:
     @property
     def key(self) -> str:
         return self.interface.key
+
+    @property
+    def origin(self) -> Hashable:
+        """Interfaces with the same one stand or fall together: whoever reaches one of them reaches all."""
+        one, parts = self.interface, urlsplit(self.interface.base_url)
+        if parts.scheme not in ("http", "https"):
+            return one.key
+        return one.provider, parts.scheme, parts.netloc, tuple(one.networks), one.credential
 
     @property
     def is_used(self) -> bool:

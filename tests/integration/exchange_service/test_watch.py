@@ -82,16 +82,17 @@ async def test_idle_interfaces_that_are_used_are_probed_without_a_question(excha
 
     async with origin(silent) as it:
         exchange.serve(
-            interface(it.port, id="there"), interface(1, id="away"), interface(it.port, id="unused"),
+            interface(it.port, id="there"), interface(it.port, id="beside"), interface(1, id="away"),
+            interface(it.port, id="unused"),
             interface(it.port, id="suspended", state=State(standing="suspended")),
         )  # fmt: skip
-        granted(exchange, "there/v1", "away/v1", "suspended/v1")
+        granted(exchange, "there/v1", "beside/v1", "away/v1", "suspended/v1")
         watching = watch(exchange)
         await watching.probe(time.monotonic())
-        await it.wait_for(lambda: len(it.lines) == 1 and it.open == 0)
+        await it.wait_for(lambda: len(it.lines) == 1 and it.open == 0)  # one for both that lie there
         told = watching.report(time.monotonic()).interfaces
         assert {key: (health.reachable, health.last_success_ms) for key, health in told.items()} == {
-            "there/v1": (True, 0), "away/v1": (False, 0),
+            "there/v1": (True, 0), "beside/v1": (True, 0), "away/v1": (False, 0),
         }  # fmt: skip
         await watching.probe(time.monotonic())
         assert len(it.lines) == 1  # a probe counts as being asked

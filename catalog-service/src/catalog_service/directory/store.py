@@ -15,6 +15,8 @@ from wire.catalog import System
 
 metadata = MetaData(schema="catalog")
 T = TypeVar("T")
+AT_ONCE = 1000
+"""Rows that are fetched together; without a number all of them are."""
 Hold = Literal["", "share", "update"]
 """Until the transaction ends: nothing, keep it as it is for all who rest on it, or be the only one to change it."""
 
@@ -141,6 +143,6 @@ async def every_entry(tx: AsyncConnection, table: Table, of: type[T]) -> AsyncIt
 async def every_text(tx: AsyncConnection, table: Table) -> AsyncIterator[bytes]:
     """The same as the JSON that is kept."""
     async with tx.stream_scalars(select(table.c.entry)) as entries:
-        async for some in entries.partitions():
+        async for some in entries.partitions(AT_ONCE):
             for entry in some:
                 yield entry

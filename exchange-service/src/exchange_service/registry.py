@@ -1,7 +1,7 @@
 """The exchange's copy of the interfaces: each with its contract compiled, its provider, its breaker, its bulkhead."""
 
 import asyncio
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -99,16 +99,20 @@ class Named:
 
 
 class Served:
-    """One interface version, ready to be called."""
+    """One interface version. What only calls need is made by `compile`, before the first of them: a platform may have a
+    hundred thousand interfaces, of which a few hundred are called from one day to the next."""
+
+    contract: Contract
+    drift: Drift
+    twin: SandboxProvider
 
     def __init__(self, interface: Interface, platform: Platform) -> None:
-        """Raises ValueError, BadContract among them, for what cannot be used."""
+        """Raises ValueError for what cannot be used."""
         self.interface = interface
-        self.contract = Contract(interface, platform.mask_key)
-        self.drift = Drift(interface)
+        self.is_compiled = False
+        self._mask_key = platform.mask_key
         self.operations = {(operation.method, operation.path): operation for operation in interface.operations}
         self.is_streamed = interface.format == "binary"
-        self.twin = SandboxProvider(interface)
         self._credential = credential = Named(platform.keys, interface.provider, interface.credential)
         self._refused: Credential | None = None
         self.provider: Provider = provider_of(
@@ -124,6 +128,14 @@ class Served:
         self._under_way = 0
         self._is_ended = False
         self._projections: dict[tuple[str, int], Projection] = {}
+
+    def compile(self) -> "Served":
+        """Itself, with what calls need; raises ValueError, BadContract among them, for what cannot be used."""
+        self.contract = Contract(self.interface, self._mask_key)
+        self.drift = Drift(self.interface)
+        self.twin = SandboxProvider(self.interface)
+        self.is_compiled = True
+        return self
 
     @property
     def key(self) -> str:
@@ -213,8 +225,19 @@ class Served:
             self.provider.close()
 
 
+def made(key: str, make: Callable[[], Served]) -> Served | None:
+    """What `make` makes of a registration; None, and a line in the log, where nothing can be made of it."""
+    try:
+        return make()
+    except ValueError as bad:  # BadContract among them: one interface must not stop the feed
+        log.error("interface.unusable", interface=key, reason=str(bad))
+    except Exception:  # whatever a registration makes a codec or an adapter do
+        log.exception("interface.unusable", interface=key)
+    return None
+
+
 class Registry:
-    """All interfaces by "id/v1"; None where the contract cannot be compiled."""
+    """All interfaces by "id/v1"; None where one is known to be of no use."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -222,11 +245,15 @@ class Registry:
         self._granted: set[str] = set()
 
     def get(self, key: str) -> Served | None:
-        """Raises KeyError for an interface that nobody registered; None for one that cannot be used."""
-        return self._served[key]
+        """Ready to be called; None for one that cannot be used. Raises KeyError where nobody registered it."""
+        served = self._served[key]
+        if served is not None and not served.is_compiled and made(key, served.compile) is None:
+            served.retire()
+            served = self._served[key] = None
+        return served
 
     def usable(self) -> Iterator[Served]:
-        """All that can be used."""
+        """All that can be used, as far as is known."""
         return (served for served in list(self._served.values()) if served is not None)
 
     # --- following the feed (wire.feed.Follower)
@@ -257,14 +284,7 @@ class Registry:
         old = self._served.get(interface.key)
         if old is not None and old.interface == interface:
             return
-        served: Served | None = None
-        try:
-            served = Served(interface, self._platform)
-        except ValueError as bad:  # BadContract among them: one interface must not stop the feed
-            log.error("interface.unusable", interface=interface.key, reason=str(bad))
-        except Exception:  # whatever a registration makes a codec or an adapter do
-            log.exception("interface.unusable", interface=interface.key)
-        self._served[interface.key] = served
+        served = self._served[interface.key] = made(interface.key, lambda: Served(interface, self._platform))
         if served is not None:
             served.is_granted = interface.key in self._granted
         if old is not None:

@@ -163,7 +163,7 @@ class Trial:
         """The interface made ready as the registry does it, and the question held against it."""
         with self._step("contract"):
             try:
-                served = Served(self._interface, self._platform)
+                served = Served(self._interface, self._platform).compile()
             except ValueError as bad:
                 raise Refusal(codes.INTERFACE_UNUSABLE, str(bad)) from None
             if (self._asked.method, self._asked.path) not in served.operations:

@@ -201,3 +201,18 @@ async def test_the_provider_is_told_how_long_anybody_waits(exchange: Running) ->
         await exchange.ask(message(within_s=2))
     told = dict(line.split(b": ", 1) for line in heads[0].split(b"\r\n")[1:] if line)
     assert 0 < int(told[b"tongdao-timeout-ms"]) <= 2000
+
+
+@pytest.mark.requirement("EXC-31")
+async def test_what_only_calls_need_is_made_before_the_first(exchange: Running) -> None:
+    async with origin(answering) as it:
+        exchange.serve(
+            interface(it.port), interface(it.port, id="never"), interface(it.port, id="bad", **HOSTILE["schema"])
+        )
+        usable = {served.key: served for served in exchange.exchange.registry.usable()}
+        assert [served.is_compiled for served in usable.values()] == [False, False, False]
+        for _ in range(2):
+            assert (await exchange.ask())[0].status == 200
+            assert (await exchange.ask(key="bad/v1"))[0].code == "interface/unusable"
+        assert {key for key, served in usable.items() if served.is_compiled} == {"thing/v1"}
+        assert {served.key for served in exchange.exchange.registry.usable()} == {"thing/v1", "never/v1"}

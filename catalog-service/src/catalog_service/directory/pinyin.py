@@ -23,6 +23,8 @@ def _reader() -> Callable[..., list[str]]:
     os.environ |= _SWITCHES  # read once, while it is imported
     import pypinyin  # a third of a second and 27 MB, and only who writes entries needs it
 
+    for switch in _SWITCHES:  # nothing that we start is meant
+        del os.environ[switch]
     pypinyin.load_phrases_dict(_phrases())
     return pypinyin.lazy_pinyin
 

@@ -34,14 +34,20 @@ def test_a_forged_token_differs_in_its_signature_alone() -> None:
 
 
 def test_processor_time_grows_with_work_in_any_thread() -> None:
-    before = cpu_ns([os.getpid()])
-    worker = threading.Thread(target=lambda: sum(range(2_000_000)))
+    before, enough = cpu_ns([os.getpid()]), threading.Event()
+
+    def work() -> None:
+        while not enough.is_set():
+            sum(range(10_000))
+
+    worker = threading.Thread(target=work)
     worker.start()
-    while worker.is_alive():
-        time.sleep(0.001)
-        during = cpu_ns([os.getpid()])
-    worker.join()
-    assert during > before
+    try:
+        while cpu_ns([os.getpid()]) <= before:
+            time.sleep(0.001)
+    finally:
+        enough.set()
+        worker.join()
     assert rss_mb([os.getpid()]) > 5
     assert os.getpid() in family([os.getpid()])
 
